@@ -1,0 +1,128 @@
+"""The run file: one pydantic model, every value with a meaning of its own, unknown keys refused.
+
+Loading it needs no torch. `beta` is DPO's temperature and nothing else; ORPO's weight is `lambda_`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Group):
+    """Which pairs, and how much of each."""
+
+    train: str = Field(description="canonical pairs: a file or a hub dataset")
+    test: str | None = Field(None, description="held-out pairs, evaluated during training")
+    max_length: int = Field(1024, ge=2, description="tokens of prompt + completion")
+    truncation: Literal["drop", "keep_start", "keep_end"] = Field(
+        "drop", description="what happens to a pair with a longer side; drops are counted"
+    )
+
+
+class Lora(_Group):
+    """Low-rank adapters instead of full fine-tuning."""
+
+    r: int = Field(16, ge=1)
+    alpha: float = Field(32, gt=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: str | list[str] = "all-linear"
+
+
+class Model(_Group):
+    """The model that starts as both policy and reference."""
+
+    name: str = Field(description="a local directory or a hub name")
+    lora: Lora | None = None
+    trust_remote_code: bool = False
+
+
+class Dpo(_Group):
+    """Direct Preference Optimization, arXiv:2305.18290."""
+
+    name: Literal["dpo"] = "dpo"
+    beta: float = Field(0.1, gt=0, description="temperature of the implicit reward")
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="cDPO: share of flipped labels")
+
+
+class Orpo(_Group):
+    """Odds Ratio Preference Optimization, arXiv:2403.07691."""
+
+    name: Literal["orpo"] = "orpo"
+    lambda_: float = Field(0.1, gt=0, description="weight of the odds-ratio term (TRL: beta)")
+    nll_over: Literal["all", "completion"] = Field(
+        "all", description="tokens of the NLL term: prompt and chosen, or chosen only"
+    )
+
+
+Method: TypeAlias = Annotated[Dpo | Orpo, Field(discriminator="name")]
+
+
+class Optim(_Group):
+    """Optimiser and schedule (AdamW)."""
+
+    learning_rate: float = Field(5e-6, gt=0)
+    scheduler: Literal["linear", "cosine", "constant"] = "cosine"
+    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="share of the steps")
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    epochs: float = Field(1.0, gt=0)
+    max_steps: int | None = Field(None, ge=1, description="optimiser steps; wins over epochs")
+    seed: int = 0
+
+
+class Batch(_Group):
+    """Pairs an optimiser step sees, and pairs one process holds at once."""
+
+    global_batch_size: int = Field(16, ge=1, description="pairs per optimiser step, all processes")
+    micro_batch_size: int = Field(2, ge=1, description="pairs per forward pass of one process")
+
+
+class Hardware(_Group):
+    """Where it runs."""
+
+    num_processes: int | None = Field(None, ge=1, description="None: what the launcher starts")
+    device: Literal["auto", "cpu"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the hardware has it"
+    )
+    gradient_checkpointing: bool = False
+
+
+class Evaluation(_Group):
+    """Held-out evaluation during training."""
+
+    every_steps: int | None = Field(None, ge=1, description="None: at the start and the end")
+    micro_batch_size: int = Field(4, ge=1)
+
+
+class Output(_Group):
+    """Where results go."""
+
+    dir: Path
+    save_every_steps: int | None = Field(None, ge=1, description="None: at the end only")
+    log_every_steps: int = Field(1, ge=1)
+    report_to: list[str] = Field(default_factory=list, description="transformers integrations")
+
+
+class RunConfig(_Group):
+    """One training run."""
+
+    data: Data
+    model: Model
+    method: Method
+    engine: Literal["prefalign", "trl"] = "prefalign"
+    optim: Optim = Optim()
+    batch: Batch = Batch()
+    hardware: Hardware = Hardware()
+    eval: Evaluation = Evaluation()
+    output: Output
+    trl: dict[str, Any] = Field(
+        default_factory=dict, description="engine trl only: fields of TRL's own config"
+    )

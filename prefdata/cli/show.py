@@ -1,0 +1,5 @@
+"""Show things."""
+import click
+@click.command()
+def command(): 
+    "x"

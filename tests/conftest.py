@@ -1,0 +1,22 @@
+"""Fixtures shared by all tests: nothing here reaches the network."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["NO_COLOR"] = "1"
+
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import write_tiny_model
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a random 2-layer Llama and a 512-token ChatML tokenizer, both on the spot."""
+    directory = tmp_path_factory.mktemp("tiny") / "model"
+    write_tiny_model(directory)
+    return directory
