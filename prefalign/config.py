@@ -6,9 +6,11 @@ Loading it needs no torch. `beta` is DPO's temperature and nothing else; ORPO's 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from prefalign.losses import LOSSES, LossParams
 
 
 class _Group(BaseModel):
@@ -43,25 +45,10 @@ class Model(_Group):
     trust_remote_code: bool = False
 
 
-class Dpo(_Group):
-    """Direct Preference Optimization, arXiv:2305.18290."""
-
-    name: Literal["dpo"] = "dpo"
-    beta: float = Field(0.1, gt=0, description="temperature of the implicit reward")
-    label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="cDPO: share of flipped labels")
-
-
-class Orpo(_Group):
-    """Odds Ratio Preference Optimization, arXiv:2403.07691."""
-
-    name: Literal["orpo"] = "orpo"
-    lambda_: float = Field(0.1, gt=0, description="weight of the odds-ratio term (TRL: beta)")
-    nll_over: Literal["all", "completion"] = Field(
-        "all", description="tokens of the NLL term: prompt and chosen, or chosen only"
-    )
-
-
-Method: TypeAlias = Annotated[Dpo | Orpo, Field(discriminator="name")]
+if TYPE_CHECKING:
+    Method: TypeAlias = LossParams
+else:  # the settings of every registered loss: a new loss file is a new method
+    Method = Annotated[Union[tuple(loss.params for loss in LOSSES)], Field(discriminator="name")]
 
 
 class Optim(_Group):
