@@ -5,8 +5,10 @@ Loading it needs no torch. `beta` is DPO's temperature and nothing else; ORPO's 
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -48,7 +50,7 @@ class Model(_Group):
 if TYPE_CHECKING:
     Method: TypeAlias = LossParams
 else:  # the settings of every registered loss: a new loss file is a new method
-    Method = Annotated[Union[tuple(loss.params for loss in LOSSES)], Field(discriminator="name")]
+    Method = Annotated[reduce(or_, (loss.params for loss in LOSSES)), Field(discriminator="name")]
 
 
 class Optim(_Group):
