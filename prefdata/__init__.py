@@ -27,7 +27,23 @@ _HOME = {
     "write_pairs": "prefdata.io.write",
 }
 
-__all__ = [*_HOME, "__version__"]  # noqa: PLE0604 - the keys are strings
+__all__ = [
+    "SCHEMA_VERSION",
+    "Message",
+    "Pair",
+    "PrefError",
+    "Ranking",
+    "Rating",
+    "Tie",
+    "Vote",
+    "__version__",
+    "check",
+    "convert",
+    "pair_id",
+    "prompt_id",
+    "read_pairs",
+    "write_pairs",
+]
 
 if TYPE_CHECKING:
     from prefdata.convert import convert, read_pairs

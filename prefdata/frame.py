@@ -26,16 +26,19 @@ _CONTEXT = [
     ("chat_template_kwargs", pa.string()),
     ("images", pa.list_(pa.string())),
 ]
-_ORIGIN = [("source", pa.string()), ("file", pa.string()), ("row", pa.int64()), ("meta", pa.string())]
+_ORIGIN = [
+    ("source", pa.string()),
+    ("file", pa.string()),
+    ("row", pa.int64()),
+    ("meta", pa.string()),
+]
 
 
 def _sided(first: str, second: str) -> list[tuple[str, pa.DataType]]:
     scores = [(f"{first}_score", pa.float64()), (f"{second}_score", pa.float64())]
-    return [*scores, *([("margin", pa.float64())] if first == "chosen" else [])] + [
-        (f"{first}_model", pa.string()),
-        (f"{second}_model", pa.string()),
-        ("votes", VOTES),
-    ]
+    models = [(f"{first}_model", pa.string()), (f"{second}_model", pa.string())]
+    margin = [("margin", pa.float64())] if first == "chosen" else []
+    return [*scores, *margin, *models, ("votes", VOTES)]
 
 
 PAIRS = pa.schema(
@@ -75,9 +78,23 @@ UNPAIRED = pa.schema(
         *_ORIGIN,
     ]
 )
+QUARANTINE = pa.schema(
+    [
+        ("source", pa.string()),
+        ("file", pa.string()),
+        ("row", pa.int64()),
+        ("rule", pa.string()),
+        ("path", pa.string()),
+        ("message", pa.string()),
+        ("raw", pa.string()),
+        ("raw_base64", pa.string()),
+    ]
+)
 
 
-def _structs(rows: Sequence[Sequence[Any] | None], kind: pa.ListType, names: Sequence[str]) -> pa.Array:
+def _structs(
+    rows: Sequence[Sequence[Any] | None], kind: pa.ListType, names: Sequence[str]
+) -> pa.Array:
     """Returns rows of records as a list<struct> array, one flat child array per field."""
     offsets: list[int | None] = []
     flat: list[Any] = []
@@ -101,7 +118,9 @@ def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _table(records: Sequence[Pair | Tie | Rating], schema: pa.Schema, computed: dict[str, list[Any]]) -> pa.Table:
+def _table(
+    records: Sequence[Pair | Tie | Rating], schema: pa.Schema, computed: dict[str, list[Any]]
+) -> pa.Table:
     origins = [cast(Origin, record.origin) for record in records]
     computed |= {name: [getattr(o, name) for o in origins] for name in ("source", "file", "row")}
     computed["meta"] = [msgspec.json.encode(record.meta).decode() for record in records]
@@ -116,7 +135,9 @@ def pairs_table(pairs: Iterable[Pair]) -> pa.Table:
     """Returns pairs as a table of schema `PAIRS`, ids computed. Every pair must have an origin."""
     rows = list(pairs)
     ids = [pair_id(p.prompt, p.chosen, p.rejected, p.tools) for p in rows]
-    return _table(rows, PAIRS, {"id": ids, "prompt_id": [prompt_id(p.prompt, p.tools) for p in rows]})
+    return _table(
+        rows, PAIRS, {"id": ids, "prompt_id": [prompt_id(p.prompt, p.tools) for p in rows]}
+    )
 
 
 def ties_table(ties: Iterable[Tie]) -> pa.Table:
@@ -153,4 +174,6 @@ def votes(value: Sequence[dict[str, Any]] | None) -> tuple[Vote, ...] | None:
     """Returns a cell of a votes column as `Vote` records."""
     if value is None:
         return None
-    return tuple(Vote(item["choice"], item.get("annotator"), item.get("strength")) for item in value)
+    return tuple(
+        Vote(item["choice"], item.get("annotator"), item.get("strength")) for item in value
+    )

@@ -24,7 +24,7 @@ from typing import Annotated
 import xxhash
 from pydantic import BaseModel, ConfigDict, Field
 
-from prefdata.types import Choice, Message, Messages, Role
+from prefdata.types import Choice, Messages, Role
 
 SCHEMA_VERSION = 1
 

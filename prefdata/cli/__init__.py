@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import os
 import pkgutil
 import sys
@@ -53,8 +54,7 @@ class CommandPackage(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             hint = did_you_mean(args[0], self.list_commands(ctx))
-            error.message += f" {hint}" if hint else ""
-            raise
+            raise click.UsageError(f"{error.message} {hint or ''}".rstrip(), ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Lists the commands with their one-line help, importing none of them."""

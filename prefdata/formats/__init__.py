@@ -75,7 +75,13 @@ def layout(name: str, *, recognise: Recogniser) -> Callable[[Reader], Reader]:
     return register
 
 
-_TYPE_NAMES: dict[type, str] = {str: "text", list: "a list", dict: "an object", int: "a number", bool: "true or false"}
+_TYPE_NAMES: dict[type, str] = {
+    str: "text",
+    list: "a list",
+    dict: "an object",
+    int: "a number",
+    bool: "true or false",
+}
 
 
 def fields(**types: type) -> Recogniser:

@@ -1,0 +1,1 @@
+"""Bytes in, files out: containers, the hub, atomic writes, and the manifest."""

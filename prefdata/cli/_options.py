@@ -1,0 +1,116 @@
+"""Options that several commands share: how to read sources, and progress while reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from prefdata.pairing import POLICIES
+
+if TYPE_CHECKING:
+    from prefdata.convert import ConvertOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+sources_argument = click.argument("sources", nargs=-1, required=True, metavar="SRC...")
+
+
+def reading_options(command: F) -> F:
+    """Adds the options that say how to read sources; pass their values to `convert_options`."""
+    for option in reversed(
+        [
+            click.option("--from", "layout", metavar="NAME", help="Read as this layout."),
+            click.option(
+                "--map",
+                "mapping",
+                metavar="OURS=THEIRS,...",
+                help="Name the columns: prompt=question,chosen=good,rejected=bad;"
+                " or prompt=q,a=x,b=y,label=winner; or prompt=q,completions=answers,scores=ratings.",
+            ),
+            click.option(
+                "--label-values",
+                metavar="A,B[,TIE]",
+                help="Values of label that mean a, b and tie.",
+            ),
+            click.option(
+                "--prompt-ends-with",
+                metavar="TEXT",
+                help="Where prompt and completion are one string: the text that ends the prompt.",
+            ),
+            click.option(
+                "--pairs-by",
+                type=click.Choice(POLICIES),
+                default="every",
+                show_default=True,
+                help="How rankings become pairs.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def convert_options(
+    *,
+    layout: str | None,
+    mapping: str | None,
+    label_values: str | None,
+    prompt_ends_with: str | None,
+    pairs_by: Any,
+) -> ConvertOptions:
+    """Returns the values of `reading_options` as one record, checked.
+
+    Raises:
+        click.UsageError: --map or --label-values cannot be read.
+    """
+    from prefdata.convert import ConvertOptions
+    from prefdata.formats import Options
+    from prefdata.formats.mapped import check_mapping
+
+    columns = _columns(mapping) if mapping else None
+    values = tuple(label_values.split(",")) if label_values else None
+    if columns is not None:
+        check_mapping(columns, values)
+    elif values is not None:
+        raise click.UsageError("--label-values goes with --map ...,label=COLUMN")
+    reading = Options(mapping=columns, label_values=values, prompt_ends_with=prompt_ends_with)
+    return ConvertOptions(layout=layout, reading=reading, pairs_by=pairs_by)
+
+
+def _columns(mapping: str) -> dict[str, str]:
+    columns = {}
+    for item in mapping.split(","):
+        ours, equals, theirs = item.partition("=")
+        if not equals or not ours or not theirs:
+            raise click.UsageError(f"--map: '{item}' is not OURS=THEIRS")
+        columns[ours.strip()] = theirs.strip()
+    return columns
+
+
+@contextmanager
+def reading_progress(sources: tuple[str, ...]) -> Iterator[Callable[[int], None]]:
+    """Yields a callback for bytes read that draws a bar on stderr, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    sizes = [Path(s).stat().st_size for s in sources if Path(s).is_file()]
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=sum(sizes) or None)
+        before, last = 0, 0
+
+        def advance(position: int) -> None:
+            nonlocal before, last
+            if position < last:  # the next file has begun
+                before += last
+            last = position
+            bar.update(task, completed=before + position)
+
+        yield advance

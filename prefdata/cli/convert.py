@@ -1,0 +1,71 @@
+"""Turn any layout into canonical pairs; every row is accounted for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prefdata.cli._options import (
+    convert_options,
+    reading_options,
+    reading_progress,
+    sources_argument,
+)
+
+if TYPE_CHECKING:
+    from prefdata.io.manifest import Manifest
+
+
+@click.command()
+@sources_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="A .parquet or .jsonl file.",
+)
+@reading_options
+def command(sources: tuple[str, ...], output: Path, **reading: Any) -> None:
+    """Convert SRC to one set of canonical pairs.
+
+    SRC is a file (JSON Lines, JSON array, CSV, TSV, Parquet, Arrow; plain, .gz or .zst), a hub dataset
+    as owner/name[:config][@split], or - for standard input. Ties, unpaired ratings and quarantined
+    rows go to files beside the output, and OUTPUT.manifest.json accounts for every row.
+
+    \b
+    Examples:
+      prefdata convert votes.json -o pairs.parquet
+      prefdata convert sheet.csv -o pairs.jsonl --map prompt=question,chosen=good,rejected=bad
+    """
+    from prefdata.convert import convert_to
+
+    options = convert_options(**reading)
+    with reading_progress(sources) as progress:
+        manifest = convert_to(
+            sources, output, options, command=["prefdata", *sys.argv[1:]], progress=progress
+        )
+    for line in summary(manifest, output):
+        click.echo(line)
+
+
+def summary(manifest: Manifest, output: Path) -> list[str]:
+    """Returns what happened to the rows, as a person reads it."""
+    counts = manifest.counts
+    lines = [f"layout  {entry.name} ({entry.rows:,} rows)" for entry in manifest.layout]
+    lines.append(f"rows    {counts.rows:,}")
+    for name in ("paired", "tied", "unpaired", "quarantined", "skipped"):
+        number = getattr(counts, name)
+        if number:
+            gave = {"paired": f"{counts.pairs:,} pairs", "tied": f"{counts.ties:,} ties"}.get(name)
+            lines.append(f"        {number:>9,} {name}{f' -> {gave}' if gave else ''}")
+    lines += [f"        {rows:>9,}   {rule}" for rule, rows in manifest.reasons.items()]
+    if manifest.policies:
+        gives = ", ".join(f"{policy} {pairs:,}" for policy, pairs in manifest.policies.items())
+        lines.append(f"pairs by policy: {gives}")
+    names = [entry.file for entry in manifest.outputs]
+    lines.append(f"wrote   {', '.join(str(output.parent / name) for name in names)}")
+    return lines

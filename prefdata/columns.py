@@ -1,0 +1,122 @@
+"""Columns that many layouts carry beside the prompt and the completions.
+
+`tools`, `chat_template_kwargs` and `images` have a canonical column of that name, `system` is a
+message, scores and models are spelled in a handful of ways. All else goes to `meta`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from prefdata.errors import BadRecord
+from prefdata.messages import excerpt, json_text, string, unread
+from prefdata.types import Message, Messages
+
+_SIDED: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        "score",
+        (
+            ("chosen_score", "rejected_score"),
+            ("score_chosen", "score_rejected"),
+            ("chosen_rating", "rejected_rating"),
+            ("chosen-rating", "rejected-rating"),
+        ),
+    ),
+    ("model", (("chosen_model", "rejected_model"), ("chosen-model", "rejected-model"))),
+)
+
+
+def number(value: object) -> float | None:
+    """Returns a finite number, also one that a table holds as text, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def with_system(record: Mapping[str, Any], prompt: Messages, key: str = "system") -> Messages:
+    """Returns the prompt behind the system message that the column `key` holds, if it holds one.
+
+    Raises:
+        BadRecord: `two-system-prompts` if the prompt opens with another system message.
+    """
+    value = record.get(key)
+    if value is None or value == "":
+        return prompt
+    system = Message(role="system", content=string(value, f"$.{key}"))
+    if prompt and prompt[0] == system:
+        return prompt
+    if prompt and prompt[0].role == "system":
+        found = f"the column '{key}' and the first message are different system prompts"
+        raise BadRecord("two-system-prompts", found, path=f"$.{key}")
+    return (system, *prompt)
+
+
+def context(record: Mapping[str, Any], *used: str) -> dict[str, Any]:
+    """Returns what `Context` has beside the prompt, as keyword arguments.
+
+    Args:
+        record: the source record.
+        used: the fields that the layout has read itself. What it did not read of their messages
+            goes to `meta` under its path, as do all fields that have no column.
+
+    Raises:
+        BadRecord: tools, template arguments or images of a shape that no trainer could use.
+    """
+    taken = {*used, "system", "tools", "chat_template_kwargs", "image", "images"}
+    meta = {key: value for key, value in record.items() if key not in taken}
+    for key in used:
+        meta |= unread(record.get(key), key)
+    return {
+        "tools": _json_column(record, "tools"),
+        "chat_template_kwargs": _json_column(record, "chat_template_kwargs"),
+        "images": _images(record),
+        "meta": meta,
+    }
+
+
+def pair_context(record: Mapping[str, Any], *used: str) -> dict[str, Any]:
+    """Returns what `Pair` has beside prompt, chosen and rejected: `context`, scores and models."""
+    found = context(record, *used)
+    for quantity, spellings in _SIDED:
+        for chosen, rejected in spellings:
+            values = _sided(found["meta"], quantity, chosen, rejected)
+            if values is not None:
+                found[f"chosen_{quantity}"], found[f"rejected_{quantity}"] = values
+                del found["meta"][chosen], found["meta"][rejected]
+                break
+    return found
+
+
+def _sided(
+    meta: Mapping[str, Any], quantity: str, chosen: str, rejected: str
+) -> tuple[Any, Any] | None:
+    """Returns the two values if both are of their kind; else they are not ours and stay in meta."""
+    values = meta.get(chosen), meta.get(rejected)
+    if quantity == "score":
+        values = number(values[0]), number(values[1])
+    elif not all(isinstance(value, str) for value in values):
+        return None
+    return None if None in values else values
+
+
+def _json_column(record: Mapping[str, Any], key: str) -> str | None:
+    value = record.get(key)
+    return None if value is None or value == "" else json_text(value, f"$.{key}")
+
+
+def _images(record: Mapping[str, Any]) -> tuple[str, ...] | None:
+    key = "images" if record.get("images") else "image"
+    value = record.get(key)
+    if not value:
+        return None
+    listed = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str) for item in listed):
+        found = f"{excerpt(value)}: images must be paths, URLs or data URIs"
+        raise BadRecord("non-text", found, path=f"$.{key}")
+    return tuple(string(item, f"$.{key}") for item in listed)
