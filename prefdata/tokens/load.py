@@ -1,0 +1,98 @@
+"""Tokenizers by directory, hub name or GGUF file, refused early where they cannot render a chat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefdata.errors import InputError, MissingExtra
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
+
+
+def load_tokenizer(name: str | Path, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """Returns the tokenizer called `name`, which has a chat template and an end-of-sequence token.
+
+    Args:
+        name: a directory, a `.gguf` file, a directory whose only tokenizer is one `.gguf` file, or
+            the name of a model on the hub (looked up in the local cache when offline).
+        trust_remote_code: run Python code that comes with the tokenizer.
+
+    Raises:
+        InputError: there is no such tokenizer, or it has no chat template or no EOS token.
+        MissingExtra: transformers is not installed.
+    """
+    source, options = _locate(str(name))
+    tokenizer = _load(source, trust_remote_code=trust_remote_code, **options)
+    if not tokenizer.chat_template:
+        raise InputError(
+            f"the tokenizer of {name} has no chat template, so conversations cannot be rendered",
+            hint="use the instruct version of the model, or put a chat_template.jinja file beside "
+            "its tokenizer",
+        )
+    if tokenizer.eos_token_id is None:
+        raise InputError(
+            f"the tokenizer of {name} has no end-of-sequence token",
+            hint="set eos_token in its tokenizer_config.json",
+        )
+    return tokenizer
+
+
+def _locate(name: str) -> tuple[str, dict[str, Any]]:
+    """Returns what transformers should load, and with which options."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        if path.suffix != ".gguf":
+            raise InputError(
+                f"{name}: not a tokenizer", hint="give a directory, a .gguf file or a hub name"
+            )
+        return str(path.parent), {"gguf_file": path.name}
+    if path.is_dir():
+        return str(path), _directory_options(path)
+    if name.startswith(("/", "./", "../", "~")) or path.suffix == ".gguf":
+        raise InputError(f"{name}: no such file or directory")
+    return name, {}
+
+
+def _directory_options(directory: Path) -> dict[str, Any]:
+    if any((directory / file).exists() for file in _TOKENIZER_FILES):
+        return {}
+    found = sorted(path.name for path in directory.glob("*.gguf"))
+    if len(found) == 1:
+        return {"gguf_file": found[0]}
+    if found:
+        raise InputError(
+            f"{directory}: holds {len(found)} GGUF files: {', '.join(found)}",
+            hint=f"name one of them: {directory / found[0]}",
+        )
+    raise InputError(
+        f"{directory}: holds no tokenizer",
+        hint=f"expected one of {', '.join(_TOKENIZER_FILES)} or a .gguf file",
+    )
+
+
+def _load(source: str, **options: Any) -> Any:
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise MissingExtra("rendering tokens", "train") from error
+    try:
+        return AutoTokenizer.from_pretrained(source, **options)
+    # transformers, huggingface_hub and tokenizers raise unrelated types, plain Exception among them
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"cannot load the tokenizer of {source}: {reason}", hint=_hint(source)
+        ) from error
+
+
+def _hint(source: str) -> str | None:
+    if Path(source).is_dir():
+        return None
+    return (
+        f"'{source}' is no directory here, so it was looked up on the hub; check the spelling, or "
+        "give the path of a downloaded model (HF_HUB_OFFLINE=1 looks in the local cache only)"
+    )
