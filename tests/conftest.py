@@ -10,8 +10,13 @@ os.environ["NO_COLOR"] = "1"
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.tiny import write_tiny_model
+
+# The first example pays for imports, which is no reason to call a test flaky.
+settings.register_profile("prefdata", deadline=None)
+settings.load_profile("prefdata")
 
 
 @pytest.fixture(scope="session")

@@ -90,6 +90,14 @@ def run(group: click.Group, name: str) -> None:
         # The reader has gone (`| head`): point stdout elsewhere so that the flush at exit is quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_OK
+    except Exception as error:  # noqa: BLE001 - the last place that can turn a bug into a message
+        if debug:
+            traceback.print_exc()
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        what = f"a bug in {name}: {type(error).__name__} at {where}: {error}"
+        _report(PrefError(what, hint="run the command again with --debug and report what it prints"))
+        code = EXIT_ERROR
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
 

@@ -69,11 +69,12 @@ def convert_options(
     """
     from prefdata.convert import ConvertOptions
     from prefdata.formats import Options
-    from prefdata.formats.mapped import check_mapping
 
     columns = _columns(mapping) if mapping else None
     values = tuple(label_values.split(",")) if label_values else None
     if columns is not None:
+        from prefdata.formats.mapped import check_mapping
+
         check_mapping(columns, values)
     elif values is not None:
         raise click.UsageError("--label-values goes with --map ...,label=COLUMN")

