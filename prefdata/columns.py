@@ -39,6 +39,46 @@ def number(value: object) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def context(record: Mapping[str, Any], prompt: Messages, *used: str) -> dict[str, Any]:
+    """Returns the fields of `Context` as keyword arguments, the column `system` put into the prompt.
+
+    Args:
+        record: the source record.
+        prompt: the prompt that the layout has read.
+        used: the fields that the layout has read itself. What it did not read of their messages
+            goes to `meta` under its path, as do all fields that have no column.
+
+    Raises:
+        BadRecord: `two-system-prompts`, or tools, template arguments or images of a shape that no
+            trainer could use.
+    """
+    images = "images" if record.get("images") else "image"
+    taken = {*used, "system", "tools", "chat_template_kwargs", images}
+    meta = {key: value for key, value in record.items() if key not in taken}
+    for key in used:
+        meta |= unread(record.get(key), key)
+    return {
+        "prompt": with_system(record, prompt),
+        "tools": json_column(record, "tools"),
+        "chat_template_kwargs": json_column(record, "chat_template_kwargs"),
+        "images": references(record, images),
+        "meta": meta,
+    }
+
+
+def pair_context(record: Mapping[str, Any], prompt: Messages, *used: str) -> dict[str, Any]:
+    """Returns the fields of `Pair` but its two sides: those of `context`, scores and models."""
+    found = context(record, prompt, *used)
+    for quantity, spellings in _SIDED:
+        for chosen, rejected in spellings:
+            values = _sided(found["meta"], quantity, chosen, rejected)
+            if values is not None:
+                found[f"chosen_{quantity}"], found[f"rejected_{quantity}"] = values
+                del found["meta"][chosen], found["meta"][rejected]
+                break
+    return found
+
+
 def with_system(record: Mapping[str, Any], prompt: Messages, key: str = "system") -> Messages:
     """Returns the prompt behind the system message that the column `key` holds, if it holds one.
 
@@ -57,61 +97,18 @@ def with_system(record: Mapping[str, Any], prompt: Messages, key: str = "system"
     return (system, *prompt)
 
 
-def context(record: Mapping[str, Any], *used: str) -> dict[str, Any]:
-    """Returns what `Context` has beside the prompt, as keyword arguments.
-
-    Args:
-        record: the source record.
-        used: the fields that the layout has read itself. What it did not read of their messages
-            goes to `meta` under its path, as do all fields that have no column.
-
-    Raises:
-        BadRecord: tools, template arguments or images of a shape that no trainer could use.
-    """
-    taken = {*used, "system", "tools", "chat_template_kwargs", "image", "images"}
-    meta = {key: value for key, value in record.items() if key not in taken}
-    for key in used:
-        meta |= unread(record.get(key), key)
-    return {
-        "tools": _json_column(record, "tools"),
-        "chat_template_kwargs": _json_column(record, "chat_template_kwargs"),
-        "images": _images(record),
-        "meta": meta,
-    }
-
-
-def pair_context(record: Mapping[str, Any], *used: str) -> dict[str, Any]:
-    """Returns what `Pair` has beside prompt, chosen and rejected: `context`, scores and models."""
-    found = context(record, *used)
-    for quantity, spellings in _SIDED:
-        for chosen, rejected in spellings:
-            values = _sided(found["meta"], quantity, chosen, rejected)
-            if values is not None:
-                found[f"chosen_{quantity}"], found[f"rejected_{quantity}"] = values
-                del found["meta"][chosen], found["meta"][rejected]
-                break
-    return found
-
-
-def _sided(
-    meta: Mapping[str, Any], quantity: str, chosen: str, rejected: str
-) -> tuple[Any, Any] | None:
-    """Returns the two values if both are of their kind; else they are not ours and stay in meta."""
-    values = meta.get(chosen), meta.get(rejected)
-    if quantity == "score":
-        values = number(values[0]), number(values[1])
-    elif not all(isinstance(value, str) for value in values):
-        return None
-    return None if None in values else values
-
-
-def _json_column(record: Mapping[str, Any], key: str) -> str | None:
+def json_column(record: Mapping[str, Any], key: str) -> str | None:
+    """Returns a nested column as JSON text; null and empty text are None."""
     value = record.get(key)
     return None if value is None or value == "" else json_text(value, f"$.{key}")
 
 
-def _images(record: Mapping[str, Any]) -> tuple[str, ...] | None:
-    key = "images" if record.get("images") else "image"
+def references(record: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
+    """Returns the image references in `key`, one or a list; null and an empty list are None.
+
+    Raises:
+        BadRecord: `non-text` for images that are not paths, URLs or data URIs.
+    """
     value = record.get(key)
     if not value:
         return None
@@ -120,3 +117,14 @@ def _images(record: Mapping[str, Any]) -> tuple[str, ...] | None:
         found = f"{excerpt(value)}: images must be paths, URLs or data URIs"
         raise BadRecord("non-text", found, path=f"$.{key}")
     return tuple(string(item, f"$.{key}") for item in listed)
+
+
+def _sided(
+    meta: Mapping[str, Any], quantity: str, chosen: str, rejected: str
+) -> tuple[Any, Any] | None:
+    """Returns the two values if both are of their kind; else they are not ours and stay in meta."""
+    values = meta.get(chosen), meta.get(rejected)
+    if quantity == "score":
+        scores = number(values[0]), number(values[1])
+        return None if None in scores else scores
+    return values if all(isinstance(value, str) for value in values) else None

@@ -64,7 +64,8 @@ def field(record: Mapping[str, Any], key: str, path: str = "$") -> Any:
         BadRecord: `missing-field`.
     """
     if key not in record:
-        raise BadRecord("missing-field", f"there is no field '{key}'", path=path)
+        found = excerpt(", ".join(map(str, record)))
+        raise BadRecord("missing-field", f"there is no field '{key}', only {found}", path=path)
     return record[key]
 
 

@@ -84,11 +84,11 @@ _TYPE_NAMES: dict[type, str] = {
 }
 
 
-def fields(**types: type) -> Recogniser:
-    """Returns a recogniser for records that hold all these fields with these types.
+def fields(**types: type | tuple[type, ...]) -> Recogniser:
+    """Returns a recogniser for records that hold all these fields with one of these types each.
 
     A null counts for the layout's sake as any type but is no evidence, so that a record with one null
-    is still read, and then reported, by the layout it belongs to.
+    is still read, and then reported, by the layout it belongs to. `object` stands for any type.
     """
 
     def recognise(record: Record) -> Facts:
@@ -99,12 +99,25 @@ def fields(**types: type) -> Recogniser:
             value = record[key]
             if value is None:
                 continue
-            if type(value) is not expected:
+            if expected is object:
+                facts.append(f"{key} is there")
+                continue
+            if type(value) not in (expected if isinstance(expected, tuple) else (expected,)):
                 return ()
-            facts.append(f"{key} is {_TYPE_NAMES[expected]}")
+            facts.append(f"{key} is {_TYPE_NAMES[type(value)]}")
         return tuple(facts)
 
     return recognise
+
+
+def without(recognise: Recogniser, *absent: str) -> Recogniser:
+    """Returns `recognise` for the records that have none of the fields `absent`, null or not."""
+    return lambda record: () if any(key in record for key in absent) else recognise(record)
+
+
+def either(*recognisers: Recogniser) -> Recogniser:
+    """Returns a recogniser for layouts with several spellings: the facts of the best one."""
+    return lambda record: max((recognise(record) for recognise in recognisers), key=len)
 
 
 def rest(record: Record, *used: str) -> dict[str, Any]:

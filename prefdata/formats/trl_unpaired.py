@@ -1,0 +1,43 @@
+"""TRL's unpaired rows: one completion and whether it is desirable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prefdata.columns import context
+from prefdata.errors import BadRecord
+from prefdata.formats import Options, Record, fields, layout
+from prefdata.messages import after_prompt, completion, excerpt, field, kind, prompt
+from prefdata.types import Rating
+
+
+@layout(
+    "trl-unpaired",
+    recognise=fields(prompt=(str, list), completion=(str, list), label=bool),
+)
+def trl_unpaired(record: Record, _options: Options) -> Iterator[Rating]:
+    """TRL unpaired preference (KTO): one `completion` and a `label`, true for desirable.
+
+    Sample:
+        {"prompt": "The sky is", "completion": " blue.", "label": true}
+
+    Prompt and completion are text or lists of messages. Rows become ratings, not pairs: they go to
+    `X.unpaired.parquet`.
+
+    Traps:
+    - a true and a false completion of one prompt are two ratings, never guessed to be a pair
+    - the completion may repeat the prompt's messages; the copy is taken off
+
+    Source: TRL, docs/source/dataset_formats.md, "Unpaired preference".
+    """
+    label = field(record, "label")
+    if not isinstance(label, bool):
+        found = f"{excerpt(label)} is {kind(label)}, not true or false"
+        raise BadRecord("unknown-label", found, path="$.label")
+    asked = prompt(field(record, "prompt"), "$.prompt")
+    answer = completion(field(record, "completion"), "$.completion")
+    yield Rating(
+        completion=after_prompt(asked, answer),
+        desirable=label,
+        **context(record, asked, "prompt", "completion", "label"),
+    )
