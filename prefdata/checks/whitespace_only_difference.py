@@ -1,0 +1,38 @@
+"""Chosen and rejected differ in white space only.
+
+## What it does
+Finds pairs whose sides are not the same but become so when every run of white space is taken as one
+space and the edges are trimmed.
+
+## Why is this bad?
+The pair prefers a newline to a space. Often one side was trimmed by a tool and the other was not; the
+model learns how to end a line, with the full weight of a preference.
+
+## Example
+```jsonl
+{"prompt": "Name a colour.", "chosen": "Blue, I think.", "rejected": "Blue,  I think. "}
+```
+
+## Fix
+`drop` (safe): no difference in meaning is lost. `prefdata curate` does it.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from prefdata.checks import SAFE_DROP, row_rule
+from prefdata.expressions import collapsed, excerpt
+
+
+@row_rule(
+    "PD203",
+    "whitespace-only-difference",
+    level="warning",
+    fix=SAFE_DROP,
+    message=pl.format('only white space differs ("{}")', excerpt("chosen")),
+)
+def whitespace_only_difference() -> pl.Expr:
+    """Returns true where the sides differ, and no longer do when white space is collapsed."""
+    different = pl.col("chosen").ne_missing(pl.col("rejected"))
+    return different & collapsed("chosen").eq_missing(collapsed("rejected"))
