@@ -18,9 +18,9 @@ from typing import Any, cast
 
 import click
 
-from prefdata import __version__
 from prefdata.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, PrefError
 from prefdata.registry import did_you_mean
+from prefdata.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

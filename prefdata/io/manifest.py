@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prefdata import __version__
 from prefdata.errors import InputError
 from prefdata.io.write import atomic
 from prefdata.schema import SCHEMA_VERSION
+from prefdata.version import __version__
 
 
 class _Part(BaseModel):
