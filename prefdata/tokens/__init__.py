@@ -7,7 +7,7 @@ torch is never imported by it.
 
 from __future__ import annotations
 
-from prefdata.tokens.load import load_tokenizer
+from prefdata.tokens.load import load_tokenizer, tokenizer_digest
 from prefdata.tokens.render import Rendered, render, render_frame
 from prefdata.tokens.truncate import Truncated, Truncation, token_facts, truncate
 
@@ -19,5 +19,6 @@ __all__ = [
     "render",
     "render_frame",
     "token_facts",
+    "tokenizer_digest",
     "truncate",
 ]

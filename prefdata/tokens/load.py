@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import xxhash
 
 from prefdata.errors import InputError, MissingExtra
 
@@ -96,3 +99,11 @@ def _hint(source: str) -> str | None:
         f"'{source}' is no directory here, so it was looked up on the hub; check the spelling, or "
         "give the path of a downloaded model (HF_HUB_OFFLINE=1 looks in the local cache only)"
     )
+
+
+def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Returns a hash of all that decides token ids: vocabulary, rules, special tokens, template."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    rules = backend.to_str() if backend is not None else sorted(tokenizer.get_vocab().items())
+    parts = [type(tokenizer).__name__, rules, tokenizer.special_tokens_map, tokenizer.chat_template]
+    return xxhash.xxh3_128_hexdigest(json.dumps(parts, sort_keys=True, default=str).encode())
