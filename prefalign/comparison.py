@@ -1,0 +1,147 @@
+"""What a comparison of runs holds: everything its table, its JSON and its page show.
+
+The first run is always the untouched model, so every number has its starting point beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prefalign.metrics import PairMetrics
+
+UNTOUCHED = "untouched"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cost(_Part):
+    """What a run took."""
+
+    pairs_seen: int = Field(description="pairs, each epoch counted")
+    tokens_seen: int = Field(description="prompt and completion tokens of both sides")
+    flops: float = Field(description="estimated: 2 N a token forward, 2 N or 4 N backward")
+    reference_flops: float = Field(description="share of `flops` spent on the reference model")
+    seconds: float = Field(description="wall clock of the training loop")
+    peak_memory_bytes: int | None = Field(description="of the largest process or device")
+    device: str
+    processes: int
+
+
+class LossPoint(_Part):
+    """The training loss after so many pairs; its scale is that of the run's own method."""
+
+    pairs_seen: int
+    loss: float
+
+
+class HeldOutPoint(_Part):
+    """The held-out pairs after so many training pairs."""
+
+    pairs_seen: int
+    accuracy_reference: float
+    drift_chosen: float = Field(description="nats per token")
+    drift_rejected: float = Field(description="nats per token")
+
+
+class Recipe(_Part):
+    """How a run was trained: what may differ between compared runs."""
+
+    method: dict[str, str | float | bool | None] = Field(description="the run file's method group")
+    engine: str
+    learning_rate: float
+    epochs: float = Field(description="passes over the training pairs")
+    global_batch_size: int
+    lora_rank: int | None = Field(description="null: full fine-tuning")
+    precision: str
+
+
+class Run(_Part):
+    """One model on the held-out pairs."""
+
+    name: str
+    path: str | None = Field(description="run directory; null for the untouched model")
+    recipe: Recipe | None
+    metrics: PairMetrics
+    against_untouched: PairMetrics | None = Field(description="differences, paired")
+    against_best: PairMetrics | None = Field(
+        description="differences to the trained run with the highest accuracy_reference"
+    )
+    cost: Cost | None
+    losses: list[LossPoint] = []
+    held_out: list[HeldOutPoint] = []
+
+
+class HeldOut(_Part):
+    """The pairs the runs are compared on."""
+
+    source: str
+    sha256: str
+    pairs: int
+    prompts: int
+    longer_chosen: int = Field(description="pairs whose chosen completion has more tokens")
+    longer_rejected: int
+
+
+class Common(_Part):
+    """What all compared runs share, else they would not have been compared."""
+
+    base_model: str
+    base_model_digest: str
+    train_source: str
+    train_sha256: str
+    train_pairs: int
+    max_length: int
+    truncation: str
+    token_fingerprint: str
+
+
+class Turn(_Part):
+    """One message of a prompt."""
+
+    role: str
+    content: str
+
+
+class Sample(_Part):
+    """One held-out prompt, its two reference completions, and what each model writes."""
+
+    id: str
+    prompt: list[Turn]
+    chosen: str
+    rejected: str
+    completions: dict[str, str] = Field(description="run name -> greedy completion")
+
+
+class Made(_Part):
+    """How the comparison was made."""
+
+    command: str
+    versions: dict[str, str]
+    bootstrap_resamples: int
+    seed: int
+
+
+class Comparison(_Part):
+    """Runs side by side on the same tokens."""
+
+    version: Literal[1] = 1
+    common: Common
+    held_out: HeldOut
+    runs: list[Run] = Field(min_length=2, description="the untouched model first")
+    remarks: list[str] = Field([], description="differences that are allowed but matter")
+    samples: list[Sample] = []
+    made: Made
+
+    @property
+    def trained(self) -> list[Run]:
+        """Returns the runs without the untouched model."""
+        return self.runs[1:]
+
+    @property
+    def best(self) -> Run:
+        """Returns the trained run with the highest accuracy relative to the reference."""
+        return max(self.trained, key=lambda run: run.metrics.accuracy_reference.value)

@@ -1,0 +1,174 @@
+"""A comparison as one HTML file: no script, nothing fetched, a pure function of its JSON."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from prefalign.comparison import Comparison, Run
+from prefalign.metrics import Estimate
+from prefalign.report import charts, table, words
+
+_NEGATIVE = re.compile(r"(?<!\w)-(?=\d)")
+_LONGEST_TEXT = 4000  # characters of one sample text that are shown
+
+
+def render(comparison: Comparison) -> str:
+    """Returns the page. All text from data and models is escaped and cut at 4,000 characters."""
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            comparison=comparison,
+            verdict=words.verdict(comparison),
+            groups=table.groups(comparison),
+            accuracies=_accuracy_charts(comparison.runs),
+            strata=_strata_charts(comparison),
+            curves=_curves(comparison),
+            losses=_losses(comparison),
+            tones={run.name: tone for tone, run in enumerate(comparison.runs)},
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("prefalign.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["minus"] = _minus
+    environment.filters["cut"] = _cut
+    return environment
+
+
+def _minus(number: str) -> str:
+    """Returns text whose negative numbers have the minus sign of typography."""
+    return _NEGATIVE.sub("\N{MINUS SIGN}", number)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} \N{HORIZONTAL ELLIPSIS}"
+
+
+def _estimates(runs: list[Run], name: str) -> list[tuple[str, int, Estimate]]:
+    found = ((run.name, tone, getattr(run.metrics, name)) for tone, run in enumerate(runs))
+    return [row for row in found if row[2] is not None]
+
+
+def _span(*rows: list[tuple[str, int, Estimate]]) -> tuple[float, float]:
+    """Returns an axis for shares that holds every interval, to the next ten per cent."""
+    estimates = [estimate for group in rows for _, _, estimate in group]
+    low = min(0.5, *(e.low for e in estimates))
+    high = max(0.5, *(e.high for e in estimates))
+    return max(0.0, int(low * 10) / 10), min(1.0, -(int(-high * 10 - 1e-9) - 1) / 10)
+
+
+def _accuracy_charts(runs: list[Run]) -> list[charts.DotChart]:
+    wanted = [
+        (
+            "accuracy_reference",
+            "Relative to the reference",
+            "Did the model move towards chosen? 50 is the untouched model.",
+        ),
+        ("accuracy_sum", "By summed log-prob", "Which completion is likelier? Favours short ones."),
+        ("accuracy_mean", "By mean log-prob", "Which completion is likelier per token?"),
+    ]
+    rows = [_estimates(runs, name) for name, _, _ in wanted]
+    span = _span(*rows)
+    return [
+        charts.dot_chart(
+            found,
+            title=title,
+            note=note,
+            show=words.percent,
+            mark=_percent,
+            span=span,
+            baseline=0.5,
+        )
+        for found, (_, title, note) in zip(rows, wanted, strict=True)
+    ]
+
+
+def _strata_charts(comparison: Comparison) -> list[charts.DotChart]:
+    held_out = comparison.held_out
+    wanted = [
+        ("accuracy_longer_chosen", "Longer completion chosen", held_out.longer_chosen),
+        ("accuracy_longer_rejected", "Longer completion rejected", held_out.longer_rejected),
+    ]
+    rows = [_estimates(comparison.trained, name) for name, _, _ in wanted]
+    rows = [[(label, tone + 1, e) for label, tone, e in found] for found in rows]
+    if not all(rows):
+        return []
+    span = _span(*rows)
+    return [
+        charts.dot_chart(
+            found,
+            title=title,
+            note=f"{pairs} pairs",
+            show=words.percent,
+            mark=_percent,
+            span=span,
+            baseline=0.5,
+            width=480,
+        )
+        for found, (_, title, pairs) in zip(rows, wanted, strict=True)
+    ]
+
+
+def _curves(comparison: Comparison) -> list[charts.LineChart]:
+    runs = list(enumerate(comparison.runs))[1:]
+    accuracy = [
+        charts.Series(run.name, tone, [(p.pairs_seen, p.accuracy_reference) for p in run.held_out])
+        for tone, run in runs
+    ]
+    drift = [
+        charts.Series(
+            f"{run.name} {side}",
+            tone,
+            [(p.pairs_seen, getattr(p, f"drift_{side}")) for p in run.held_out],
+            dashed=side == "rejected",
+        )
+        for tone, run in runs
+        for side in ("chosen", "rejected")
+    ]
+    drawn = [
+        charts.line_chart(
+            accuracy, title="Held-out accuracy relative to the reference, %",
+            note="over training pairs seen", show=_percent, baseline=0.5,
+        ),
+        charts.line_chart(
+            drift, title="Held-out drift of chosen and rejected, nats per token",
+            note="over training pairs seen; 0 is the untouched model", show=_plain, baseline=0.0,
+        ),
+    ]  # fmt: skip
+    return [chart for chart in drawn if chart is not None]
+
+
+def _losses(comparison: Comparison) -> list[charts.LineChart]:
+    drawn = []
+    for tone, run in list(enumerate(comparison.runs))[1:]:
+        raw = [(point.pairs_seen, point.loss) for point in run.losses]
+        window = max(1, len(raw) // 8)
+        series = [
+            charts.Series(run.name, tone, raw, faint=True),
+            charts.Series(run.name, tone, charts.smoothed(raw, window)),
+        ]
+        note = f"over training pairs seen; bold: mean of {window} steps"
+        drawn.append(
+            charts.line_chart(series, title=f"Training loss of {run.name}", note=note, show=_plain)
+        )
+    return [chart for chart in drawn if chart is not None]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.4g}"
