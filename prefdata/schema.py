@@ -78,19 +78,25 @@ class PairRow(_Row):
     meta: str = Field("{}", description="JSON text: every source field that no column holds")
 
 
+_LENGTH = struct.Struct("<Q").pack
+_BARE = b"\x00" * 4  # name, tool_calls, tool_call_id and thinking of most messages
+
+
 def _text(value: str | None) -> bytes:
     if value is None:
         return b"\x00"
     encoded = value.encode()
-    return b"\x01" + struct.pack("<Q", len(encoded)) + encoded
+    return b"\x01" + _LENGTH(len(encoded)) + encoded
+
+
+def _message(m: Message) -> bytes:
+    rest = (m.name, m.tool_calls, m.tool_call_id, m.thinking)
+    tail = _BARE if rest == (None, None, None, None) else b"".join(map(_text, rest))
+    return _text(m.role) + _text(m.content) + tail
 
 
 def _messages(messages: Messages) -> bytes:
-    parts = [struct.pack("<Q", len(messages))]
-    for m in messages:
-        fields = (m.role, m.content, m.name, m.tool_calls, m.tool_call_id, m.thinking)
-        parts += [_text(value) for value in fields]
-    return b"".join(parts)
+    return _LENGTH(len(messages)) + b"".join(map(_message, messages))
 
 
 def prompt_id(prompt: Messages, tools: str | None = None) -> str:
