@@ -24,7 +24,7 @@ from typing import Annotated
 import xxhash
 from pydantic import BaseModel, ConfigDict, Field
 
-from prefdata.types import Choice, Messages, Role
+from prefdata.types import Choice, Message, Messages, Role
 
 SCHEMA_VERSION = 1
 
@@ -102,6 +102,7 @@ def _messages(messages: Messages) -> bytes:
 def prompt_id(prompt: Messages, tools: str | None = None) -> str:
     """Returns the content hash of a prompt and its tools, 32 hex digits.
 
+    >>> from prefdata.types import Message
     >>> prompt_id((Message(role="user", content="Hi"),))
     'c4bdfa8f703354a430a9aecc92b0c730'
     """
