@@ -1,0 +1,97 @@
+"""The model card: what was trained on what, how, and with which result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from prefalign.losses import LOSSES
+from prefalign.metrics import Estimate
+from prefalign.record import MODEL_DIR, RunRecord
+from prefdata.io.write import atomic
+
+_CARD = """---
+{front}---
+
+# {title}
+
+{method} (arXiv:{paper}) on {pairs:,} preference pairs, starting from `{base}`.
+
+| | |
+| --- | --- |
+| method | {settings} |
+| training pairs | {pairs:,} from `{source}` (sha256 `{sha256}`), {seen:,} seen |
+| weights trained | {trainable:,} of {parameters:,} ({kind}), {precision} |
+| token fingerprint | `{fingerprint}` |
+| base weights | `{digest}` |
+| time | {seconds:,.0f} s on {processes} x {device} |
+
+{results}
+"""
+
+_RESULTS = """## Held-out pairs
+
+| metric | value | 95 % interval |
+| --- | --- | --- |
+{rows}
+
+`accuracy_reference` is the share of {pairs:,} pairs where training moved chosen further up than \
+rejected; the untouched model has one half by definition.
+"""
+
+
+def write_card(directory: Path, record: RunRecord) -> None:
+    """Writes `README.md` into the run directory and beside the weights."""
+    text = card(record)
+    for place in (directory, directory / MODEL_DIR):
+        with atomic(place / "README.md") as temporary:
+            temporary.write_text(text)
+
+
+def card(record: RunRecord) -> str:
+    """Returns the card of a run as Markdown with the hub's front matter."""
+    method = record.config["method"]
+    lora = record.config["model"]["lora"]
+    settings = ", ".join(f"{name} {value}" for name, value in method.items() if name != "name")
+    front = {
+        "base_model": record.model.name,
+        "library_name": "peft" if lora else "transformers",
+        "tags": [method["name"], "preference", "prefalign", *(["lora"] if lora else [])],
+    }
+    return _CARD.format(
+        front=yaml.safe_dump(front, sort_keys=False),
+        title=f"{Path(record.model.name).name}-{method['name']}",
+        method=method["name"].upper(),
+        paper=LOSSES.get(method["name"]).paper,
+        base=record.model.name,
+        settings=settings,
+        pairs=record.train.pairs,
+        source=Path(record.train.source).name,
+        sha256=record.train.sha256,
+        seen=record.cost.pairs_seen,
+        trainable=record.model.trainable_parameters,
+        parameters=record.model.parameters,
+        kind="LoRA" if lora else "full",
+        precision=record.precision,
+        fingerprint=record.train.token_fingerprint,
+        digest=record.model.digest,
+        seconds=record.cost.seconds,
+        processes=record.cost.processes,
+        device=record.cost.device,
+        results=_results(record),
+    )
+
+
+def _results(record: RunRecord) -> str:
+    if record.metrics is None or record.test is None:
+        return "No held-out pairs were given."
+    measured: dict[str, Estimate | None] = {
+        name: getattr(record.metrics, name) for name in record.metrics.__dataclass_fields__
+    }
+    rows = [
+        f"| {name} | {value.value:.4f} | {value.low:.4f} to {value.high:.4f} |"
+        for name, value in measured.items()
+        if value is not None
+    ]
+    return _RESULTS.format(rows="\n".join(rows), pairs=record.test.pairs)

@@ -1,0 +1,142 @@
+"""Completion log-probs of a batch of pairs, computed where they are needed and nowhere else.
+
+`score_tokens` gives a causal language model a second way through `forward`: called with `targets`,
+it returns the log-prob of each target instead of logits over the vocabulary. It is `forward` that
+changes, so a call on whatever wraps the model (PEFT, DDP, FSDP, autocast) takes the same path.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any, NamedTuple, TypedDict
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+
+from prefalign.engine.head import token_logps
+
+
+class Batch(TypedDict, total=False):
+    """B pairs as 2B right-padded rows, chosen first, with N tokens to score.
+
+    A causal model never looks right, so padding on the right needs no attention mask. A row holds
+    prompt and completion without its last token, which predicts nothing.
+
+    Attributes:
+        input_ids: (2B, T) int64.
+        positions: (N,) int64, where the hidden state that predicts a target stands in the
+            flattened (2B * T) rows.
+        targets: (N,) int64 token ids.
+        segments: (N,) int64, the sum a target belongs to: row r of the 2B completions, or 2B + b
+            for the prompt of pair b, which is scored only where a loss asks for it.
+        completion_tokens: (2B,) int64.
+        nll_tokens: (B,) int64, tokens of the NLL term.
+        reference: (2B,) float64 nats, completion log-probs of the reference model.
+        weights: (B,) float64, 1 for a pair and 0 for one that only fills a process's batch.
+        pairs: (B,) int64, place of each pair in its token store.
+        global_pairs: () int64, pairs of the global batch.
+        global_nll_tokens: () int64, NLL tokens of the global batch.
+    """
+
+    input_ids: Tensor
+    positions: Tensor
+    targets: Tensor
+    segments: Tensor
+    completion_tokens: Tensor
+    nll_tokens: Tensor
+    reference: Tensor
+    weights: Tensor
+    pairs: Tensor
+    global_pairs: Tensor
+    global_nll_tokens: Tensor
+
+
+class SegmentLogps(NamedTuple):
+    """Summed log-probs in nats, float64 (float32 on devices without it).
+
+    Attributes:
+        chosen, rejected: (B,) over completion tokens.
+        prompt: (B,) over the scored prompt tokens; zero where none were asked for.
+    """
+
+    chosen: Tensor
+    rejected: Tensor
+    prompt: Tensor
+
+
+def segment_logps(model: nn.Module, batch: Batch) -> SegmentLogps:
+    """Returns the log-prob sums of a batch; `model` went through `score_tokens`, wrapped or not.
+
+    Sums are taken in float64: over hundreds of tokens float32 loses digits that a difference of
+    two log-probs then shows.
+    """
+    logps = model(
+        input_ids=batch["input_ids"],
+        positions=batch["positions"],
+        targets=batch["targets"],
+        use_cache=False,
+    )
+    pairs = len(batch["input_ids"]) // 2
+    dtype = torch.float32 if logps.device.type == "mps" else torch.float64
+    sums = torch.zeros(3 * pairs, dtype=dtype, device=logps.device)
+    sums = sums.index_add(0, batch["segments"], logps.to(dtype))
+    return SegmentLogps(*sums.split(pairs))
+
+
+def score_tokens(model: nn.Module) -> None:
+    """Lets `model(input_ids=..., positions=..., targets=...)` return (N,) target log-probs, once.
+
+    The body's hidden states are gathered before the head. A model whose logits are more than a
+    linear map of those (soft caps, scales, biases, adapters on the head) keeps its own head: what
+    a short input gives both ways decides.
+
+    Args:
+        model: a causal language model of transformers, or a PEFT model around one.
+    """
+    causal_lm: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    if getattr(causal_lm, "scores_tokens", False):
+        return
+    plain_forward = causal_lm.forward
+    through_body = _body_and_head_suffice(causal_lm)
+
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        targets = kwargs.pop("targets", None)
+        if targets is None:
+            return plain_forward(*args, **kwargs)
+        positions = kwargs.pop("positions")
+        if through_body:
+            hidden = self.base_model(*args, **kwargs)[0].flatten(0, 1)[positions]
+            return token_logps(*_same_dtype(hidden, self.get_output_embeddings().weight), targets)
+        logits = plain_forward(*args, **kwargs).logits.flatten(0, 1)[positions]
+        logps = torch.log_softmax(logits.float(), -1)
+        return logps.gather(-1, targets[:, None]).squeeze(-1)
+
+    causal_lm.forward = types.MethodType(forward, causal_lm)
+    causal_lm.scores_tokens = True
+
+
+def _same_dtype(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns both in the dtype in which autocast, or else the hidden states, would multiply."""
+    kind = hidden.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
+    return hidden.to(dtype), weight.to(dtype)
+
+
+@torch.no_grad()
+def _body_and_head_suffice(causal_lm: Any) -> bool:
+    """Returns whether logits are exactly output embeddings times the last hidden state."""
+    head = causal_lm.get_output_embeddings()
+    if (
+        type(head) is not nn.Linear
+        or getattr(head, "bias", None) is not None
+        or causal_lm.base_model is causal_lm
+    ):
+        return False
+    training = causal_lm.training
+    causal_lm.eval()
+    probe = torch.arange(1, 5, device=head.weight.device)[None]
+    logits = causal_lm(input_ids=probe, use_cache=False).logits
+    hidden = causal_lm.base_model(input_ids=probe, use_cache=False)[0]
+    causal_lm.train(training)
+    return torch.allclose(head(hidden).float(), logits.float(), rtol=1e-3, atol=1e-3)

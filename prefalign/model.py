@@ -1,0 +1,142 @@
+"""Models: loaded from a directory, a GGUF file or the hub, with adapters, in the wanted precision."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import torch
+import xxhash
+
+from prefalign import config
+from prefalign.engine.logps import score_tokens
+from prefdata.errors import InputError
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+Precision: TypeAlias = Literal["fp32", "bf16"]
+
+_UNRELATED_TO_WEIGHTS = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
+
+
+def best_device(wanted: Literal["auto", "cpu"] = "auto") -> torch.device:
+    """Returns this process's accelerator, or the CPU."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return torch.device("cpu") if wanted == "cpu" or accelerator is None else accelerator
+
+
+def resolve_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
+    """Returns bf16 where `device` multiplies bf16 matrices in hardware, unless told otherwise."""
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    fast = device.type == "cpu" and (_cpu_has("avx512_bf16") or _cpu_has("amx_bf16"))
+    return "bf16" if fast else "fp32"
+
+
+def _cpu_has(feature: str) -> bool:
+    return bool(torch.cpu.get_capabilities().get(feature, False))
+
+
+def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[Any]:
+    """Returns the context in which a model of this precision runs."""
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def load_model(model: config.Model, precision: Precision) -> PreTrainedModel:
+    """Returns the untouched model on the CPU, ready for `engine.logps`.
+
+    Trained weights are fp32 masters. Weights that stay frozen under adapters are stored in the
+    precision they are multiplied in.
+
+    Raises:
+        InputError: there is no such model, or it is no causal language model.
+    """
+    from transformers import AutoModelForCausalLM
+
+    dtype = torch.bfloat16 if model.lora is not None and precision == "bf16" else torch.float32
+    source, options = _locate(model.name)
+    try:
+        loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            source, dtype=dtype, trust_remote_code=model.trust_remote_code, **options
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"cannot load the model {model.name}: {reason}",
+            hint="model.name is a directory with weights, a .gguf file, or a model on the hub",
+        ) from error
+    score_tokens(loaded)
+    return loaded
+
+
+def _locate(name: str) -> tuple[str, dict[str, Any]]:
+    """Returns what transformers should load, and with which options."""
+    path = Path(name).expanduser()
+    if path.is_dir() and not (path / "config.json").exists():
+        files = sorted(path.glob("*.gguf"))
+        if len(files) != 1:
+            raise InputError(
+                f"{name}: holds {len(files)} .gguf files and no config.json",
+                hint="model.name is a directory with weights, or one .gguf file",
+            )
+        path = files[0]
+    if path.suffix != ".gguf" or not path.is_file():
+        return str(path) if path.exists() else name, {}
+    from transformers import GgufConfig
+
+    return str(path.parent), {
+        "gguf_file": path.name,
+        "quantization_config": GgufConfig(dequantize=True),
+    }
+
+
+def add_lora(model: PreTrainedModel, lora: config.Lora) -> PeftModel:
+    """Returns `model` with fresh adapters, which leave its outputs as they were; they stay fp32."""
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=lora.target_modules,
+            task_type="CAUSAL_LM",
+        ),
+    )
+
+
+def load_trained(directory: Path, base: config.Model, precision: Precision) -> Any:
+    """Returns the model that a run left in `directory` (`RUN/model`), on the CPU.
+
+    Args:
+        directory: full weights, or an adapter for `base`.
+        base: the run's model block.
+        precision: the run's precision.
+    """
+    if base.lora is None:
+        full = config.Model(name=str(directory), trust_remote_code=base.trust_remote_code)
+        return load_model(full, precision)
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(load_model(base, precision), str(directory))
+
+
+def weights_digest(model: PreTrainedModel) -> str:
+    """Returns a hash of every parameter's bytes and of the architecture's settings, 32 hex digits."""
+    settings = model.config.to_dict()
+    for name in _UNRELATED_TO_WEIGHTS:
+        settings.pop(name, None)
+    digest = xxhash.xxh3_128(json.dumps(settings, sort_keys=True, default=str).encode())
+    for name, weight in model.state_dict().items():
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

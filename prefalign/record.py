@@ -1,0 +1,131 @@
+"""What a run leaves behind to be read by programs: `run.json`, `metrics.jsonl`, `pairs.parquet`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prefalign.metrics import PairMetrics
+from prefdata import __version__
+from prefdata.io.write import atomic
+
+if TYPE_CHECKING:
+    import polars as pl
+
+RUN_FILE = "run.json"
+METRICS_FILE = "metrics.jsonl"
+PAIRS_FILE = "pairs.parquet"
+MODEL_DIR = "model"
+
+_LIBRARIES = ("torch", "transformers", "accelerate", "peft", "trl", "tokenizers")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelRecord(_Part):
+    """The model before training."""
+
+    name: str
+    architecture: str
+    digest: str = Field(description="of the weights without adapters, xxh3-128")
+    parameters: int = Field(description="without adapters")
+    trainable_parameters: int
+
+
+class DataRecord(_Part):
+    """One set of pairs as it was used."""
+
+    source: str
+    sha256: str | None = Field(description="of the file; null for a hub dataset")
+    pairs: int = Field(description="pairs in the token store")
+    dropped: dict[str, int] = Field(description="reason -> pairs that did not reach the store")
+    tokens: int = Field(description="prompt, twice, and both completions, summed over the pairs")
+    token_fingerprint: str
+
+
+class Cost(_Part):
+    """What the training took."""
+
+    steps: int
+    pairs_seen: int = Field(description="pairs, each epoch counted")
+    tokens_seen: int = Field(description="prompt and completion tokens of both sides")
+    flops: float = Field(description="estimated: 2 N a token forward, 2 N or 4 N backward")
+    reference_flops: float = Field(description="the reference's forward over the training pairs")
+    seconds: float = Field(description="wall clock of the training loop, evaluation included")
+    peak_memory_bytes: int | None = Field(description="of the largest process or device")
+    device: str
+    processes: int
+
+
+class RunRecord(_Part):
+    """One finished run."""
+
+    version: Literal[1] = 1
+    config: dict[str, Any] = Field(description="the resolved run file")
+    engine: Literal["prefalign", "trl"]
+    precision: Literal["fp32", "bf16"]
+    model: ModelRecord
+    train: DataRecord
+    test: DataRecord | None
+    cost: Cost
+    train_loss: float = Field(description="of the last logged steps")
+    metrics: PairMetrics | None = Field(description="held-out pairs at the end")
+    versions: dict[str, str]
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what decides a run's numbers."""
+    return {"prefalign": __version__} | {name: version(name) for name in _LIBRARIES}
+
+
+class MetricsLog:
+    """`metrics.jsonl`: one JSON object a line, appended as training goes.
+
+    Args:
+        directory: of the run.
+        after: on resume, the step of the checkpoint: later lines are dropped, they come again.
+    """
+
+    def __init__(self, directory: Path, *, after: int | None = None) -> None:
+        self.path = directory / METRICS_FILE
+        kept = [line for line in self._lines() if after is not None and line["step"] <= after]
+        with atomic(self.path) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+
+    def write(self, kind: Literal["train", "eval"], values: Mapping[str, float]) -> None:
+        """Appends one line."""
+        with self.path.open("a") as file:
+            file.write(json.dumps({"kind": kind, **values}) + "\n")
+
+    def _lines(self) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            return []
+        return [json.loads(line) for line in self.path.read_text().splitlines()]
+
+
+def write_run(directory: Path, record: RunRecord) -> None:
+    """Writes `run.json`."""
+    with atomic(directory / RUN_FILE) as temporary:
+        temporary.write_text(record.model_dump_json(indent=2) + "\n")
+
+
+def read_run(directory: Path) -> RunRecord:
+    """Returns the record of a finished run."""
+    return RunRecord.model_validate_json((directory / RUN_FILE).read_text())
+
+
+def write_pairs(directory: Path, scores: pl.DataFrame, reference: pl.DataFrame) -> None:
+    """Writes `pairs.parquet`: the held-out scores, and the reference's in `ref_` columns."""
+    frame = scores.with_columns(
+        reference["chosen_logps"].alias("ref_chosen_logps"),
+        reference["rejected_logps"].alias("ref_rejected_logps"),
+    )
+    with atomic(directory / PAIRS_FILE) as temporary:
+        frame.write_parquet(temporary)

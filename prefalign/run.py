@@ -1,0 +1,249 @@
+"""One training run, seen from one of its processes: from a run file to a run directory."""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from accelerate.utils import broadcast_object_list, gather_object
+from numpy.typing import NDArray
+from transformers import set_seed
+
+from prefalign.card import write_card
+from prefalign.config import RunConfig
+from prefalign.dataset import GlobalBatches, PairDataset
+from prefalign.engine.reference import reference_scores
+from prefalign.losses import LOSSES, NllParams
+from prefalign.metrics import PairMetrics, PairScores, summarise
+from prefalign.model import add_lora, best_device, load_model, resolve_precision, weights_digest
+from prefalign.pair_set import PairSet, read_set
+from prefalign.progress import Phase, Reporter
+from prefalign.record import (
+    MODEL_DIR,
+    Cost,
+    MetricsLog,
+    ModelRecord,
+    RunRecord,
+    versions,
+    write_pairs,
+    write_run,
+)
+from prefalign.trainer import HeldOut, PreferenceTrainer, training_arguments
+from prefdata.tokens import load_tokenizer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def train(config: RunConfig, reporter: Reporter, *, resume: bool = False) -> RunRecord:
+    """Trains and writes the run directory; every process of the run calls this.
+
+    Args:
+        config: the run file.
+        reporter: who hears of progress.
+        resume: go on from the newest checkpoint in the run directory, if there is one.
+
+    Raises:
+        PrefError: anything that ends the run early.
+    """
+    run = Run(config, reporter)
+    trainer = run.trainer(newest_checkpoint(config.output.dir) if resume else None)
+    seconds = run.fit(trainer)
+    return run.finish(trainer, seconds)
+
+
+class Run:
+    """What a run is made of; building it loads the pairs and the untouched model.
+
+    Args:
+        config: the run file.
+        reporter: who hears of progress.
+    """
+
+    def __init__(self, config: RunConfig, reporter: Reporter) -> None:
+        self.config = config
+        self.reporter = reporter
+        device = best_device(config.hardware.device)
+        self.precision = resolve_precision(config.hardware.precision, device)
+        self.arguments = training_arguments(config, self.precision)
+        self.is_first = self.arguments.process_index == 0
+        self.loss = LOSSES.get(config.method.name)
+        self.train_set = read_set(config.data.train, config)
+        self.test_set = read_set(config.data.test, config) if config.data.test else None
+        self.checkpoint: Path | None = None
+        self._load_policy()
+
+    def _load_policy(self) -> None:
+        """Loads the model, notes what it is, and adds adapters if the run file asks for them."""
+        model = self.config.model
+        self.reporter.say(
+            f"model {model.name}, {self.precision} on {self.arguments.world_size} x "
+            f"{self.arguments.device.type}"
+        )
+        set_seed(self.config.optim.seed)
+        base = load_model(model, self.precision)
+        digest = [weights_digest(base) if self.is_first else ""]
+        broadcast_object_list(digest)
+        parameters, architecture = base.num_parameters(), type(base).__name__
+        self.policy: Any = add_lora(base, model.lora) if model.lora else base
+        self.model_record = ModelRecord(
+            name=model.name,
+            architecture=architecture,
+            digest=digest[0],
+            parameters=parameters,
+            trainable_parameters=sum(
+                p.numel() for p in self.policy.parameters() if p.requires_grad
+            ),
+        )
+        self.policy.to(self.arguments.device)
+
+    def reference(self, pairs: PairSet) -> pl.DataFrame:
+        """Returns what the policy said before its first step, computed or from the cache."""
+        share = -(-len(pairs.store) // self.arguments.world_size)
+        return reference_scores(
+            self.policy,
+            pairs.store,
+            digest=self.model_record.digest,
+            micro_batch_size=self.config.eval.micro_batch_size,
+            device=self.arguments.device,
+            precision=self.precision,
+            progress=Phase(self.reporter, "reference log-probs", share, "pairs"),
+        )
+
+    def held_out(self) -> HeldOut | None:
+        """Returns the test pairs as the reference sees them, or None."""
+        if self.test_set is None:
+            return None
+        reference = self.reference(self.test_set)
+        return HeldOut(PairDataset(self.test_set.store.table), reference, scores=reference)
+
+    def batches(self) -> GlobalBatches:
+        """Returns this process's share of every global batch."""
+        method = self.config.method
+        data = PairDataset(
+            self.train_set.store.table,
+            nll_over=method.nll_over if isinstance(method, NllParams) else None,
+            reference=self._train_reference() if self.loss.needs_reference else None,
+        )
+        return GlobalBatches(
+            data,
+            global_batch_size=self.config.batch.global_batch_size,
+            micro_batch_size=self.config.batch.micro_batch_size,
+            rank=self.arguments.process_index,
+            processes=self.arguments.world_size,
+            seed=self.config.optim.seed,
+        )
+
+    def _train_reference(self) -> NDArray[np.float64]:
+        columns = self.reference(self.train_set).select("chosen_logps", "rejected_logps")
+        return np.ascontiguousarray(columns.to_numpy())
+
+    def trainer(self, checkpoint: Path | None) -> PreferenceTrainer:
+        """Returns the trainer, which goes on from `checkpoint` or starts afresh."""
+        self.checkpoint = checkpoint
+        after = int(checkpoint.name.rpartition("-")[2]) if checkpoint else None
+        log = MetricsLog(self.config.output.dir, after=after) if self.is_first else None
+        return PreferenceTrainer(
+            self.policy,
+            self.arguments,
+            loss=self.loss,
+            params=self.config.method,
+            batches=self.batches(),
+            held_out=self.held_out(),
+            precision=self.precision,
+            log=log,
+            reporter=self.reporter,
+        )
+
+    def fit(self, trainer: PreferenceTrainer) -> float:
+        """Trains, with held-out evaluation at both ends; returns the seconds it took."""
+        started = time.monotonic()
+        if self.checkpoint is None and trainer.held_out is not None:
+            trainer.evaluate()
+        self.reporter.begin(self.config.method.name, trainer.total_steps, "steps")
+        trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
+        if trainer.held_out is not None and trainer.held_out.at_step != trainer.state.global_step:
+            trainer.evaluate()
+        return time.monotonic() - started
+
+    def finish(self, trainer: PreferenceTrainer, seconds: float) -> RunRecord:
+        """Writes the model, the held-out scores, `run.json` and the card; returns the record."""
+        directory = self.config.output.dir
+        cost = self._cost(trainer, seconds)
+        record = RunRecord(
+            config=self.config.model_dump(mode="json"),
+            engine=self.config.engine,
+            precision=self.precision,
+            model=self.model_record,
+            train=self.train_set.record(),
+            test=self.test_set.record() if self.test_set else None,
+            cost=cost,
+            train_loss=_last_loss(trainer),
+            metrics=self._metrics(trainer.held_out),
+            versions=versions(),
+        )
+        trainer.save_model(str(directory / MODEL_DIR))
+        if self.is_first:
+            model = self.config.model
+            tokenizer = load_tokenizer(model.name, trust_remote_code=model.trust_remote_code)
+            tokenizer.save_pretrained(directory / MODEL_DIR)
+            if trainer.held_out is not None:
+                write_pairs(directory, trainer.held_out.scores, trainer.held_out.reference)
+            write_run(directory, record)
+            write_card(directory, record)
+        return record
+
+    def _metrics(self, held_out: HeldOut | None) -> PairMetrics | None:
+        if held_out is None or self.test_set is None:
+            return None
+        return summarise(
+            PairScores.of(held_out.scores),
+            PairScores.of(held_out.reference),
+            self.test_set.prompt_ids,
+        )
+
+    def _cost(self, trainer: PreferenceTrainer, seconds: float) -> Cost:
+        steps = trainer.state.global_step
+        pairs_seen = trainer.batches.pairs_seen(steps)
+        tokens = round(self.train_set.tokens * pairs_seen / len(self.train_set.store))
+        forward = 2.0 * self.model_record.parameters
+        backward = forward if self.config.model.lora else 2 * forward
+        return Cost(
+            steps=steps,
+            pairs_seen=pairs_seen,
+            tokens_seen=tokens,
+            flops=tokens * (forward + backward),
+            reference_flops=self.train_set.tokens * forward if self.loss.needs_reference else 0.0,
+            seconds=seconds,
+            peak_memory_bytes=max(gather_object([_peak_memory(self.arguments.device)])),
+            device=_device_name(self.arguments.device),
+            processes=self.arguments.world_size,
+        )
+
+
+def newest_checkpoint(directory: Path) -> Path | None:
+    """Returns the newest complete checkpoint of a run; its state file is written last."""
+    found = {
+        int(state.parent.name.rpartition("-")[2]): state.parent
+        for state in directory.glob("checkpoint-*/trainer_state.json")
+    }
+    return found[max(found)] if found else None
+
+
+def _last_loss(trainer: PreferenceTrainer) -> float:
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return float(losses[-1])
+
+
+def _peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
