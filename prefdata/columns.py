@@ -27,6 +27,9 @@ _SIDED: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("model", (("chosen_model", "rejected_model"), ("chosen-model", "rejected-model"))),
 )
 
+_IMAGES = ("images", "image")
+_EMPTY: tuple[object, ...] = (None, "", [])
+
 
 def number(value: object) -> float | None:
     """Returns a finite number, also one that a table holds as text, or None."""
@@ -52,8 +55,8 @@ def context(record: Mapping[str, Any], prompt: Messages, *used: str) -> dict[str
         BadRecord: `two-system-prompts`, or tools, template arguments or images of a shape that no
             trainer could use.
     """
-    images = "images" if record.get("images") else "image"
-    taken = {*used, "system", "tools", "chat_template_kwargs", images}
+    images = [key for key in _IMAGES if record.get(key) not in _EMPTY]
+    taken = {*used, "system", "tools", "chat_template_kwargs", *_IMAGES} - set(images[1:])
     meta = {key: value for key, value in record.items() if key not in taken}
     for key in used:
         meta |= unread(record.get(key), key)
@@ -61,7 +64,7 @@ def context(record: Mapping[str, Any], prompt: Messages, *used: str) -> dict[str
         "prompt": with_system(record, prompt),
         "tools": json_column(record, "tools"),
         "chat_template_kwargs": json_column(record, "chat_template_kwargs"),
-        "images": references(record, images),
+        "images": references(record, images[0]) if images else None,
         "meta": meta,
     }
 
@@ -86,7 +89,7 @@ def with_system(record: Mapping[str, Any], prompt: Messages, key: str = "system"
         BadRecord: `two-system-prompts` if the prompt opens with another system message.
     """
     value = record.get(key)
-    if value is None or value == "":
+    if value in _EMPTY:
         return prompt
     system = Message(role="system", content=string(value, f"$.{key}"))
     if prompt and prompt[0] == system:
@@ -110,7 +113,7 @@ def references(record: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
         BadRecord: `non-text` for images that are not paths, URLs or data URIs.
     """
     value = record.get(key)
-    if not value:
+    if value in _EMPTY:
         return None
     listed = value if isinstance(value, list) else [value]
     if not all(isinstance(item, str) for item in listed):

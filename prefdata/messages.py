@@ -52,9 +52,10 @@ def kind(value: object) -> str:
 
 
 def excerpt(value: object) -> str:
-    """Returns `value` as JSON text of at most 60 characters, for messages."""
-    shown = json.dumps(value, ensure_ascii=True, default=repr)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
+    """Returns `value` as JSON text of at most 60 characters that every terminal can show."""
+    written = json.dumps(value, ensure_ascii=False, default=repr)
+    cut = written if len(written) <= 60 else written[:57] + "..."
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in cut)
 
 
 def field(record: Mapping[str, Any], key: str, path: str = "$") -> Any:
@@ -127,18 +128,37 @@ def prompt(value: object, path: str) -> Messages:
     return conversation(value, path) if isinstance(value, list) else user(string(value, path))
 
 
-def completion(value: object, path: str) -> Messages:
-    """Returns text as one assistant message, or a message list with at least one message.
+def completion(value: object, path: str, *, after: Messages = ()) -> Messages:
+    """Returns text as one assistant message, or a message list without the prompt it may repeat.
+
+    Args:
+        value: text or a list of messages.
+        path: where it stands in the record.
+        after: the prompt. Some sources put a copy of it before the completion; it is taken off.
 
     Raises:
-        BadRecord: `empty-completion` for a list without messages.
+        BadRecord: `empty-completion` for no message, `completion-not-assistant` if the first one is
+            somebody else's, or what `conversation` raises.
     """
     if not isinstance(value, list):
         return assistant(string(value, path))
     found = conversation(value, path)
-    if not found:
+    repeated = bool(after) and found[: len(after)] == after
+    return by_assistant(found[len(after) :] if repeated else found, path)
+
+
+def by_assistant(completion: Messages, path: str) -> Messages:
+    """Returns `completion` if the assistant begins it.
+
+    Raises:
+        BadRecord: `empty-completion` or `completion-not-assistant`.
+    """
+    if not completion:
         raise BadRecord("empty-completion", "a completion without a message", path=path)
-    return found
+    if completion[0].role != "assistant":
+        found = f"the completion begins with a message of role {completion[0].role}"
+        raise BadRecord("completion-not-assistant", found, path=path)
+    return completion
 
 
 def conversation(value: object, path: str) -> Messages:
@@ -215,12 +235,6 @@ def split_shared(chosen: Messages, rejected: Messages) -> Split:
             found = f"chosen and rejected first differ in a turn of role {turn.role}"
             raise BadRecord("transcripts-diverge", found, path=f"$.{side}[{shared}]")
     return Split(chosen[:shared], chosen[shared:], rejected[shared:])
-
-
-def after_prompt(prompt: Messages, completion: Messages) -> Messages:
-    """Returns `completion` without the copy of the prompt that some sources put before it."""
-    repeated = 0 < len(prompt) < len(completion) and completion[: len(prompt)] == prompt
-    return completion[len(prompt) :] if repeated else completion
 
 
 def _first(value: Mapping[str, Any], keys: tuple[str, ...]) -> str:

@@ -34,6 +34,7 @@ class _Columns(Struct, frozen=True):
     chosen_first: bool | None = None
 
 
+# The types of what only prefdata writes do not matter here: a damaged row is still ours to report.
 @layout(
     "canonical",
     recognise=fields(
@@ -42,10 +43,10 @@ class _Columns(Struct, frozen=True):
         prompt=list,
         chosen=list,
         rejected=list,
-        source=str,
-        file=str,
-        row=int,
-        meta=str,
+        source=object,
+        file=object,
+        row=object,
+        meta=object,
     ),
 )
 def canonical(record: Record, _options: Options) -> Iterator[Pair]:

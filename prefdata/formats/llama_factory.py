@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from prefdata.columns import pair_context
 from prefdata.formats import Options, Record, fields, layout
-from prefdata.messages import conversation, field, message
+from prefdata.messages import by_assistant, conversation, field, message
 from prefdata.types import Messages, Pair
 
 
@@ -38,4 +38,4 @@ def llama_factory_sharegpt(record: Record, _options: Options) -> Iterator[Pair]:
 
 
 def _side(record: Record, key: str) -> Messages:
-    return (message(field(record, key), f"$.{key}"),)
+    return by_assistant((message(field(record, key), f"$.{key}"),), f"$.{key}")

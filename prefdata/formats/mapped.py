@@ -11,8 +11,8 @@ from prefdata.errors import BadRecord
 from prefdata.formats import Facts, Options, Record, layout, rest
 from prefdata.mapping import check_mapping
 from prefdata.messages import (
-    after_prompt,
     completion,
+    conversation,
     excerpt,
     field,
     json_text,
@@ -48,8 +48,11 @@ class _Row(NamedTuple):
         value = self.get(target)
         return None if value is None else string(value, self.path(target))
 
-    def completion(self, target: str) -> Messages:
-        return completion(field(self.record, self.mapping[target]), self.path(target))
+    def completion(self, target: str, *, after: Messages) -> Messages:
+        return completion(self.get(target), self.path(target), after=after)
+
+    def conversation(self, target: str) -> Messages:
+        return conversation(self.get(target), self.path(target))
 
     def votes(self, choice: Choice) -> tuple[Vote, ...] | None:
         """Returns the one vote of a row that names its annotator."""
@@ -154,7 +157,7 @@ def _ranking(row: _Row) -> Ranking:
     return Ranking(
         candidates=tuple(
             Candidate(
-                completion=after_prompt(asked, completion(item, f"{row.path('completions')}[{n}]")),
+                completion=completion(item, f"{row.path('completions')}[{n}]", after=asked),
                 score=None if score is None else _number(score, f"{row.path('scores')}[{n}]"),
                 model=None if model is None else string(model, f"{row.path('models')}[{n}]"),
             )
@@ -165,14 +168,12 @@ def _ranking(row: _Row) -> Ranking:
 
 
 def _sides(row: _Row, first: str, second: str) -> tuple[Messages, Messages, Messages]:
-    """Returns the prompt and two completions, whatever of the prompt the completions repeat."""
-    one, two = row.completion(first), row.completion(second)
-    if "prompt" in row.mapping:
-        asked = _prompt(row)
-        return asked, after_prompt(asked, one), after_prompt(asked, two)
-    if isinstance(row.get(first), list) and isinstance(row.get(second), list):
-        return split_shared(one, two)
-    return (), one, two
+    """Returns the prompt and the two completions without what they repeat of it."""
+    whole = isinstance(row.get(first), list) and isinstance(row.get(second), list)
+    if "prompt" not in row.mapping and whole:
+        return split_shared(row.conversation(first), row.conversation(second))
+    asked = _prompt(row)
+    return asked, row.completion(first, after=asked), row.completion(second, after=asked)
 
 
 def _prompt(row: _Row) -> Messages:

@@ -8,7 +8,6 @@ from prefdata.columns import pair_context
 from prefdata.errors import BadRecord
 from prefdata.formats import Options, Record, fields, layout, without
 from prefdata.messages import (
-    after_prompt,
     completion,
     conversation,
     excerpt,
@@ -36,15 +35,15 @@ def trl_conversational(record: Record, _options: Options) -> Iterator[Pair]:
       turn as if the model had said it. The copy is taken off here
     - keys that are null, as Arrow adds them to every message of a column, are no part of a message
     - message keys without a column (`weight`, `id`, ...) are kept in meta: `chosen[0].weight`
+    - a completion that another role than the assistant begins is set aside: completion-not-assistant
     - content that is an image part is refused as non-text
 
     Source: TRL, docs/source/dataset_formats.md, "Preference", conversational with explicit prompt.
     """
     prompt = conversation(field(record, "prompt"), "$.prompt")
-    chosen, rejected = _sides(record)
     yield Pair(
-        chosen=after_prompt(prompt, chosen),
-        rejected=after_prompt(prompt, rejected),
+        chosen=completion(field(record, "chosen"), "$.chosen", after=prompt),
+        rejected=completion(field(record, "rejected"), "$.rejected", after=prompt),
         **pair_context(record, prompt, "prompt", "chosen", "rejected"),
     )
 
@@ -101,7 +100,7 @@ def trl_mixed(record: Record, _options: Options) -> Iterator[Pair]:
     """
     prompt = user(text(record, "prompt"))
     chosen, rejected = _sides(record)
-    if "assistant" not in (chosen[0].role, rejected[0].role):
+    if {side[0].role for side in (chosen, rejected) if side} != {"assistant"}:
         asked = prompt[0]
         prompt, chosen, rejected = split_shared(chosen, rejected)
         if asked not in prompt:
@@ -116,6 +115,6 @@ def trl_mixed(record: Record, _options: Options) -> Iterator[Pair]:
 
 def _sides(record: Record) -> tuple[Messages, Messages]:
     return (
-        completion(field(record, "chosen"), "$.chosen"),
-        completion(field(record, "rejected"), "$.rejected"),
+        conversation(field(record, "chosen"), "$.chosen"),
+        conversation(field(record, "rejected"), "$.rejected"),
     )

@@ -116,15 +116,15 @@ def _end_of_shared_words(chosen: str, rejected: str, shared: int) -> int:
     raise BadRecord(
         "prompt-split-inside-word",
         f"the shared text {_quoted(chosen[:shared])} ends inside a word, so the prompt is not certain;"
-        " give it with --map prompt=COLUMN,chosen=chosen,rejected=rejected, or say how it ends, like"
-        f" --prompt-ends-with {excerpt(_likely_end(chosen[:shared]))}",
+        " give it with --map prompt=COLUMN,chosen=chosen,rejected=rejected, or say how it ends:"
+        f" --prompt-ends-with {_example_end(chosen[:shared])}",
     )
 
 
-def _likely_end(shared: str) -> str:
-    """Returns the last word before the one that was cut, as an example of how the prompt may end."""
-    words = shared.split()
-    return words[-2] if len(words) > 1 else words[-1]
+def _example_end(shared: str) -> str:
+    """Returns the last whole word of a text that was cut inside a word: the prompt may end so."""
+    _, *before_last = reversed(shared.split())
+    return excerpt(before_last[0]) if before_last else "TEXT"
 
 
 def _quoted(shared: str) -> str:

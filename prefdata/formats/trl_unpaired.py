@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prefdata.columns import context
 from prefdata.errors import BadRecord
 from prefdata.formats import Options, Record, fields, layout
-from prefdata.messages import after_prompt, completion, excerpt, field, kind, prompt
+from prefdata.messages import completion, excerpt, field, kind, prompt
 from prefdata.types import Rating
 
 
@@ -35,9 +35,8 @@ def trl_unpaired(record: Record, _options: Options) -> Iterator[Rating]:
         found = f"{excerpt(label)} is {kind(label)}, not true or false"
         raise BadRecord("unknown-label", found, path="$.label")
     asked = prompt(field(record, "prompt"), "$.prompt")
-    answer = completion(field(record, "completion"), "$.completion")
     yield Rating(
-        completion=after_prompt(asked, answer),
+        completion=completion(field(record, "completion"), "$.completion", after=asked),
         desirable=label,
         **context(record, asked, "prompt", "completion", "label"),
     )

@@ -1,0 +1,28 @@
+"""Our own rows: reading them back and writing them again changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prefdata.account import ConvertOptions
+from prefdata.convert import convert, convert_to
+from tests.prefdata.formats.cases import CASES, Case
+
+SOURCES = [case for case in CASES if case.layout.name not in ("mapped", "trl-unpaired")]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
+@pytest.mark.parametrize("case", SOURCES, ids=lambda case: case.name)
+def test_converting_again_changes_nothing(case: Case, suffix: str, tmp_path: Path) -> None:
+    (source,) = case.folder.glob("in.*")
+    options = ConvertOptions(layout=case.layout.name, reading=case.options)
+    first = convert([source], options)
+    assert len(first.pairs)
+    output = tmp_path / f"once{suffix}"
+    convert_to([str(source)], output, options, command=[])
+    again = convert([output])
+    assert [entry.name for entry in again.layout] == ["canonical"]
+    assert again.quarantine == []
+    assert again.pairs.equals(first.pairs)

@@ -1,0 +1,79 @@
+"""Columns beside the texts: to their canonical place, or untouched to meta."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from prefdata.columns import context, number, pair_context
+from prefdata.errors import BadRecord
+from prefdata.messages import user
+from prefdata.types import Message
+
+PROMPT = user("q")
+SYSTEM = Message("system", "Be brief.")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected"),
+    [
+        ("chosen_score", "rejected_score"),
+        ("score_chosen", "score_rejected"),
+        ("chosen_rating", "rejected_rating"),
+        ("chosen-rating", "rejected-rating"),
+    ],
+)
+def test_scores_have_many_names(chosen: str, rejected: str) -> None:
+    found = pair_context({chosen: 2, rejected: "-1.5"}, PROMPT)
+    assert (found["chosen_score"], found["rejected_score"]) == (2.0, -1.5)
+    assert found["meta"] == {}
+
+
+@pytest.mark.parametrize("other", [None, "", "high", True, [1], float("nan")])
+def test_scores_that_are_no_numbers_stay_in_meta(other: Any) -> None:
+    record = {"score_chosen": 1, "score_rejected": other, "chosen_model": "m", "rejected_model": 7}
+    found = pair_context(record, PROMPT)
+    assert "chosen_score" not in found
+    assert "chosen_model" not in found
+    assert found["meta"] is not record
+    assert repr(found["meta"]) == repr(record)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(1, 1.0), ("1e3", 1000.0), (10**400, None), ("inf", None), (False, None), ("", None)],
+)
+def test_numbers(value: Any, expected: float | None) -> None:
+    assert number(value) == expected
+
+
+def test_a_system_column_opens_the_prompt() -> None:
+    assert context({"system": "Be brief."}, PROMPT)["prompt"] == (SYSTEM, *PROMPT)
+    assert context({"system": "Be brief."}, (SYSTEM, *PROMPT))["prompt"] == (SYSTEM, *PROMPT)
+    assert context({"system": ""}, PROMPT)["prompt"] == PROMPT
+    assert context({"system": None}, PROMPT)["prompt"] == PROMPT
+    with pytest.raises(BadRecord) as caught:
+        context({"system": "Be long."}, (SYSTEM, *PROMPT))
+    assert caught.value.rule == "two-system-prompts"
+
+
+@pytest.mark.parametrize(
+    ("record", "images", "meta"),
+    [
+        ({"images": ["a.png", "b.png"]}, ("a.png", "b.png"), {}),
+        ({"image": "a.png"}, ("a.png",), {}),
+        ({"images": [], "image": None}, None, {}),
+        ({"images": ["a.png"], "image": "b.png"}, ("a.png",), {"image": "b.png"}),
+    ],
+)
+def test_images_are_kept_as_references(record: Any, images: Any, meta: Any) -> None:
+    found = context(record, PROMPT)
+    assert (found["images"], found["meta"]) == (images, meta)
+
+
+@pytest.mark.parametrize("images", [[{"bytes": "...", "path": None}], 0, [None]])
+def test_images_that_are_no_references_are_refused(images: Any) -> None:
+    with pytest.raises(BadRecord) as caught:
+        context({"images": images}, PROMPT)
+    assert (caught.value.rule, caught.value.path) == ("non-text", "$.images")
