@@ -55,6 +55,10 @@ class SetAside(Protocol):
         """Name of the rule it breaks."""
 
     @property
+    def path(self) -> str:
+        """JSON path of the offending value; `$` for the whole record."""
+
+    @property
     def message(self) -> str:
         """What is wrong with it."""
 
@@ -237,7 +241,8 @@ def _quarantined(quarantine: Sequence[SetAside]) -> dict[str, pl.DataFrame]:
     for entry in quarantine:
         origin = entry.origin
         place = {"source": origin.source, "file": origin.file, "row": origin.row}
-        rows.setdefault(entry.rule, []).append({**place, "message": entry.message})
+        where = "" if entry.path == "$" else f"{entry.path}: "
+        rows.setdefault(entry.rule, []).append({**place, "message": where + entry.message})
     return {name: pl.DataFrame(found, schema=SCHEMA) for name, found in rows.items()}
 
 

@@ -250,3 +250,12 @@ def broken_rows(rules: list[RowRule], frame: pl.DataFrame) -> dict[str, pl.DataF
         rows = frame.filter(masks[rule.name])
         found[rule.name] = rows.select("index", message=message)
     return found
+
+
+def found_rows(rule: Rule, evidence: Evidence) -> pl.DataFrame:
+    """Returns the rows that one row or set rule finds: `index`, `message`, perhaps `value`."""
+    if isinstance(rule, RowRule):
+        return broken_rows([rule], evidence.pairs)[rule.name]
+    if isinstance(rule, SetRule):
+        return rule.find(evidence)
+    raise PrefError(f"{rule.name} does not point at rows of a set")

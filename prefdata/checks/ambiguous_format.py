@@ -1,8 +1,7 @@
 """A record can be read in several ways, and they mean different things.
 
 ## What it does
-Reports a record that two layouts recognise on equal evidence, or whose label has no meaning without
-being told, such as 0/1 against 1/2.
+Stops, with exit code 2, at the first record that two layouts recognise on equal evidence, and names both.
 
 ## Why is this bad?
 The wrong reading swaps chosen and rejected in every row. Training on it works, and teaches the
@@ -10,7 +9,7 @@ opposite.
 
 ## Example
 ```jsonl
-@AMBIG@
+{"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Seven.", "input": {"messages": [{"role": "user", "content": "Name a colour."}]}, "preferred_output": [{"role": "assistant", "content": "Seven."}], "non_preferred_output": [{"role": "assistant", "content": "Blue."}]}
 ```
 
 ## Fix

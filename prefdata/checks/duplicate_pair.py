@@ -31,7 +31,9 @@ ORIGIN = ("source", "file", "row")
 def duplicate_pair(data: Evidence) -> pl.DataFrame:
     """Returns the pairs from the second of each id on, in the order of their origins."""
     pairs = data.pairs.select("index", "id", *ORIGIN).sort(ORIGIN, maintain_order=True)
-    first = pl.format("{}:{}", pl.col("file").first().over("id"), pl.col("row").first().over("id"))
+    file, row = pl.col("file").first().over("id"), pl.col("row").first().over("id")
+    nearby, elsewhere = pl.format("row {}", row), pl.format("{}:{}", file, row)
+    first = pl.when(pl.col("file") == file).then(nearby).otherwise(elsewhere)
     return (
         pairs.with_columns(message=pl.format("the same pair as {}", first))
         .filter(~pl.col("id").is_first_distinct())

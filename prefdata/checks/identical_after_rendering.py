@@ -10,7 +10,7 @@ edges), so the pair is an identical pair to the trainer: the margin stays 0 and 
 
 ## Example
 ```jsonl
-@THINK@
+{"prompt": [{"role": "user", "content": "Name a colour."}], "chosen": [{"role": "assistant", "content": "Blue.", "thinking": "The sea."}], "rejected": [{"role": "assistant", "content": "Blue."}]}
 ```
 
 ## Fix

@@ -29,7 +29,10 @@ from prefdata.checks import row_rule
     "PD404",
     "identical-after-truncation",
     level="error",
-    message=pl.format("the sides differ only in what is cut of {} tokens", "chosen_tokens"),
+    message=pl.format(
+        "the sides differ only after the {} tokens that are left",
+        pl.col("chosen_tokens") - pl.col("chosen_cut"),
+    ),
     tokens=True,
 )
 def identical_after_truncation() -> pl.Expr:

@@ -10,7 +10,8 @@ trains the model to say nothing.
 
 ## Example
 ```jsonl
-@MISSING@
+{"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Seven."}
+{"prompt": "Name a colour.", "chosen": "Blue."}
 ```
 
 ## Fix

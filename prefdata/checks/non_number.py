@@ -9,7 +9,7 @@ preferences around.
 
 ## Example
 ```jsonl
-@NONNUMBER@
+{"message_tree_id": "t", "tree_state": "ready_for_export", "prompt": {"text": "Name a colour.", "role": "prompter", "replies": [{"text": "Blue.", "role": "assistant", "rank": "0"}, {"text": "Seven.", "role": "assistant", "rank": 1}]}}
 ```
 
 ## Fix

@@ -9,6 +9,7 @@ answers that a spreadsheet or YAML has interpreted.
 
 ## Example
 ```jsonl
+{"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Seven."}
 {"prompt": "Is water wet?", "chosen": true, "rejected": "No."}
 ```
 

@@ -9,7 +9,7 @@ better one in the source (a rank, a loss), or the two columns were swapped in ev
 
 ## Example
 ```jsonl
-@SCORES 2 8@
+{"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Seven.", "chosen_score": 2, "rejected_score": 8}
 ```
 
 ## Fix

@@ -9,7 +9,7 @@ order of the columns. Half of such pairs point the wrong way.
 
 ## Example
 ```jsonl
-@SCORES 5 5@
+{"prompt": "Name a colour.", "chosen": "Blue.", "rejected": "Seven.", "chosen_score": 5, "rejected_score": 5}
 ```
 
 ## Fix

@@ -9,7 +9,7 @@ not fully ranked and may be what the project took out on purpose.
 
 ## Example
 ```jsonl
-@TREE@
+{"message_tree_id": "t", "tree_state": "growing", "prompt": {"text": "Name a colour.", "role": "prompter", "replies": [{"text": "Blue.", "role": "assistant", "rank": 0}, {"text": "Seven.", "role": "assistant", "rank": 1}]}}
 ```
 
 ## Fix

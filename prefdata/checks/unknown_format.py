@@ -1,7 +1,8 @@
 """A record has fields that no known layout has.
 
 ## What it does
-Reports a record whose fields and types fit none of the layouts that `prefdata formats` lists.
+Reports a record whose fields and types fit none of the layouts that `prefdata formats` lists. If no
+record of a file does, nothing is read of it: exit code 2.
 
 ## Why is this bad?
 The column names of a table do not say which answer is better. Trainers that go by names fail with

@@ -10,7 +10,8 @@ a tie or for the second side invents a judgement.
 
 ## Example
 ```jsonl
-@LABEL@
+{"prompt": "Name a colour.", "completion": "Blue.", "label": true}
+{"prompt": "Name a number.", "completion": "Blue.", "label": "good"}
 ```
 
 ## Fix

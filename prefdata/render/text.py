@@ -1,0 +1,109 @@
+"""Findings for a terminal: one line a finding, data escaped, and a summary that says what next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.cells import cell_len, set_cell_size
+
+from prefdata.checks import SAFE_DROP, find_rule
+from prefdata.render import View, renderer
+from prefdata.render.pair import printable
+from prefdata.types import Level
+
+if TYPE_CHECKING:
+    from prefdata.lint import Findings
+
+_COLOURS: dict[Level, str] = {"error": "red", "warning": "yellow", "info": "blue"}
+_VERBS: dict[Level, str] = {"error": "failed", "warning": "warned", "info": "noted"}
+_WHOLE_SET = "whole set"
+
+
+@renderer("text")
+def render_text(findings: Findings, view: View) -> Iterator[str]:
+    """Yields findings grouped by rule, or counts with `statistics`, and a summary line."""
+    limit = view.max_per_rule
+    rows = _count_rows(findings) if view.statistics else _finding_rows(findings, limit)
+    yield from _lines(list(rows), view)
+    yield _summary(findings, view) + "\n"
+
+
+def _finding_rows(findings: Findings, limit: int) -> Iterator[tuple[str, ...]]:
+    for rule in findings.broken:
+        found = findings.frame.filter(findings.frame["name"] == rule.name)
+        shown = found.head(limit) if limit else found
+        for row in shown.iter_rows(named=True):
+            name = f"{rule.code} {rule.name}"
+            yield _place(row), name, rule.level, _one_line(row["message"])
+        if shown.height < found.height:
+            more = f"{found.height - shown.height:,} more (--max-per-rule 0 shows all)"
+            yield "", f"{rule.code} {rule.name}", rule.level, more
+
+
+def _place(row: dict[str, Any]) -> str:
+    return _WHOLE_SET if row["file"] is None else _one_line(f"{row['file']}:{row['row']}")
+
+
+def _count_rows(findings: Findings) -> Iterator[tuple[str, ...]]:
+    for rule in findings.broken:
+        name = f"{rule.code} {rule.name}"
+        if find_rule(rule.name).kind == "dataset":
+            found = findings.frame.filter(findings.frame["name"] == rule.name)
+            yield _WHOLE_SET, name, rule.level, found["message"][0]
+        else:
+            share = rule.count / (findings.pairs + findings.quarantined)
+            yield f"{rule.count:>{len(_WHOLE_SET)},}", name, rule.level, f"{share:.2%}"
+
+
+def _one_line(text: str) -> str:
+    return printable(text.replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def _lines(rows: list[tuple[str, ...]], view: View) -> Iterator[str]:
+    """Yields rows in columns; wide characters count as the two cells they take."""
+    widths = [max((cell_len(row[i]) for row in rows), default=0) for i in range(3)]
+    for row in rows:
+        cells = [set_cell_size(cell, width) for cell, width in zip(row, widths, strict=False)]
+        line = "  ".join([*cells, row[3]])
+        if view.width and cell_len(line) > view.width:
+            line = set_cell_size(line, view.width - 1) + "…"
+        if view.colour:
+            level = row[2]
+            line = line.replace(f"  {level}", "  " + click.style(level, _colour(level)), 1)
+        yield line + "\n"
+
+
+def _colour(level: str) -> str:
+    return next(colour for known, colour in _COLOURS.items() if known == level)
+
+
+def _summary(findings: Findings, view: View) -> str:
+    counted = f"{findings.pairs:,} pairs"
+    if findings.quarantined:
+        rows = "row" if findings.quarantined == 1 else "rows"
+        counted += f", {findings.quarantined:,} {rows} set aside"
+    if not findings.broken:
+        return f"{counted} · nothing found by {len(findings.rules):,} rules"
+    parts = [counted, _verdict(findings)]
+    fixable = sum(rule.count for rule in findings.broken if find_rule(rule.name).fix == SAFE_DROP)
+    if fixable:
+        fix = (
+            f"curate {_one_line(view.converted)} -o OUT"
+            if view.converted
+            else "convert, then curate"
+        )
+        parts.append(f"{fixable:,} fixable: prefdata {fix}")
+    parts.append(f"explain: prefdata explain {findings.broken[0].code}")
+    return " · ".join(parts)
+
+
+def _verdict(findings: Findings) -> str:
+    numbers: list[str] = []
+    for level, verb in _VERBS.items():
+        rules = sum(rule.level == level for rule in findings.broken)
+        if rules:
+            noun = ("rule " if rules == 1 else "rules ") if not numbers else ""
+            numbers.append(f"{rules} {noun}{verb}")
+    return ", ".join(numbers)
