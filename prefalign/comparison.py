@@ -10,25 +10,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefalign.metrics import PairMetrics
+from prefalign.record import Cost
 
 UNTOUCHED = "untouched"
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Cost(_Part):
-    """What a run took."""
-
-    pairs_seen: int = Field(description="pairs, each epoch counted")
-    tokens_seen: int = Field(description="prompt and completion tokens of both sides")
-    flops: float = Field(description="estimated: 2 N a token forward, 2 N or 4 N backward")
-    reference_flops: float = Field(description="share of `flops` spent on the reference model")
-    seconds: float = Field(description="wall clock of the training loop")
-    peak_memory_bytes: int | None = Field(description="of the largest process or device")
-    device: str
-    processes: int
 
 
 class LossPoint(_Part):
@@ -63,14 +51,14 @@ class Run(_Part):
     """One model on the held-out pairs."""
 
     name: str
-    path: str | None = Field(description="run directory; null for the untouched model")
-    recipe: Recipe | None
+    path: str | None = Field(None, description="run directory; null for the untouched model")
+    recipe: Recipe | None = None
     metrics: PairMetrics
-    against_untouched: PairMetrics | None = Field(description="differences, paired")
+    against_untouched: PairMetrics | None = Field(None, description="differences, paired")
     against_best: PairMetrics | None = Field(
-        description="differences to the trained run with the highest accuracy_reference"
+        None, description="differences to the trained run with the highest accuracy_reference"
     )
-    cost: Cost | None
+    cost: Cost | None = None
     losses: list[LossPoint] = []
     held_out: list[HeldOutPoint] = []
 
@@ -79,9 +67,12 @@ class HeldOut(_Part):
     """The pairs the runs are compared on."""
 
     source: str
-    sha256: str
+    sha256: str | None = Field(description="of the file; null for a hub dataset")
+    token_fingerprint: str
     pairs: int
-    prompts: int
+    prompts: int | None = Field(
+        description="null where the texts are gone: only token ids are left"
+    )
     longer_chosen: int = Field(description="pairs whose chosen completion has more tokens")
     longer_rejected: int
 
@@ -92,7 +83,7 @@ class Common(_Part):
     base_model: str
     base_model_digest: str
     train_source: str
-    train_sha256: str
+    train_sha256: str | None
     train_pairs: int
     max_length: int
     truncation: str

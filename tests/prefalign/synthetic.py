@@ -8,7 +8,6 @@ from prefalign.comparison import (
     UNTOUCHED,
     Common,
     Comparison,
-    Cost,
     HeldOut,
     HeldOutPoint,
     LossPoint,
@@ -19,6 +18,7 @@ from prefalign.comparison import (
     Turn,
 )
 from prefalign.metrics import RESAMPLES, PairScores, contrast, summarise
+from prefalign.record import Cost
 
 PAIRS = 124
 
@@ -43,6 +43,7 @@ def _run(
             lora_rank=16, precision="bf16",
         ),
         cost=Cost(
+            steps=24,
             pairs_seen=384, tokens_seen=98304, flops=5.3e13, reference_flops=1.1e13, seconds=192.4,
             peak_memory_bytes=1_900_000_000, device="cpu", processes=1,
         ),
@@ -78,8 +79,8 @@ def comparison(names: tuple[str, str] = ("dpo", "orpo"), text: str = "Hi.") -> C
         for model in models
     ]
     untouched = Run(
-        name=UNTOUCHED, path=None, recipe=None, metrics=summarise(base, base, prompts),
-        against_untouched=None, against_best=None, cost=None,
+        name=UNTOUCHED,
+        metrics=summarise(base, base, prompts),
     )  # fmt: skip
     return Comparison(
         common=Common(
@@ -88,7 +89,7 @@ def comparison(names: tuple[str, str] = ("dpo", "orpo"), text: str = "Hi.") -> C
             token_fingerprint="cd" * 16,
         ),
         held_out=HeldOut(
-            source="test.parquet", sha256="ef" * 32, pairs=PAIRS, prompts=61, longer_chosen=70,
+            source="test.parquet", sha256="ef" * 32, token_fingerprint="da" * 16, pairs=PAIRS, prompts=61, longer_chosen=70,
             longer_rejected=50,
         ),
         runs=[

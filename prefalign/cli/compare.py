@@ -1,0 +1,122 @@
+"""Compare trained runs with each other and with the untouched model."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from prefalign.comparison import Comparison
+
+_UNWRAPPED = 400  # columns
+
+
+@click.command()
+@click.argument(
+    "runs",
+    nargs=-1,
+    required=True,
+    metavar="RUN...",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@click.option("--pairs", help="Held-out pairs to compare on instead of the runs' own.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page too.")
+@click.option(
+    "--samples",
+    type=click.IntRange(0, 50),
+    default=4,
+    show_default=True,
+    help="Held-out prompts each model answers on the page.",
+)
+def command(
+    runs: tuple[Path, ...], pairs: str | None, form: str, html: Path | None, samples: int
+) -> None:
+    """Compare RUN directories on the same held-out tokens, with 95 % intervals.
+
+    The untouched model is the first column: relative to itself it orders half of the pairs right, by
+    definition. Runs whose data, tokens, base model or max_length differ are refused.
+
+    \b
+    Examples:
+      prefalign compare out/dpo out/orpo
+      prefalign compare out/dpo out/orpo --pairs test.parquet --html page.html
+    """
+    from prefalign.compare import compare
+    from prefalign.progress import Console
+
+    comparison = compare(
+        list(runs),
+        pairs=pairs,
+        samples=samples if html is not None or form == "json" else 0,
+        command=shlex.join(["prefalign", *sys.argv[1:]]),
+        reporter=Console(),
+    )
+    if html is not None:
+        write_page(comparison, html)
+    if form == "json":
+        click.echo(comparison.model_dump_json(indent=2))
+    else:
+        print_table(comparison)
+
+
+def write_page(comparison: Comparison, path: Path) -> None:
+    """Writes the HTML page, whole or not at all."""
+    from prefalign.report.page import render
+    from prefdata.io.write import atomic
+
+    with atomic(path) as temporary:
+        temporary.write_text(render(comparison), encoding="utf-8")
+    click.echo(f"wrote {path}", err=True)
+
+
+def print_table(comparison: Comparison) -> None:
+    """Prints all numbers and under them the verdict: drawn on a terminal, else plain lines."""
+    from rich.console import Console
+
+    from prefalign.report import words
+
+    said = [*words.verdict(comparison), *comparison.remarks]
+    if sys.stdout.isatty():
+        console = Console(highlight=False)
+        wide = console.measure(_table(comparison)).maximum <= console.width
+        console.print(_table(comparison, broken=not wide))
+        for line in said:
+            console.print(line, markup=False)
+        return
+    plain = Console(width=_UNWRAPPED, color_system=None)
+    with plain.capture() as captured:
+        plain.print(_table(comparison, drawn=False))
+    for line in [*captured.get().splitlines(), *said]:
+        click.echo(line.rstrip())
+
+
+def _table(comparison: Comparison, *, drawn: bool = True, broken: bool = False) -> Table:
+    """Returns the table; `broken` puts intervals under their values."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from prefalign.report.table import groups
+
+    held_out = comparison.held_out
+    prompts = "" if held_out.prompts is None else f" from {held_out.prompts:,} prompts"
+    title = f"{held_out.pairs:,} held-out pairs{prompts}, 95 % intervals"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD if drawn else None)
+    table.add_column("")
+    for run in comparison.runs:
+        table.add_column(Text(run.name), justify="right")
+    for group in groups(comparison):
+        table.add_row(Text(group.title, style="bold"))
+        for row in group.rows:
+            cells = (Text(cell.replace(" (", "\n(") if broken else cell) for cell in row.cells)
+            table.add_row(Text(f"  {row.label}"), *cells, style="bold" if row.main else "")
+    return table

@@ -1,0 +1,80 @@
+"""What each model writes for some of the held-out prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from prefalign.comparison import Sample, Turn
+from prefalign.finished import FinishedRun, models
+from prefalign.progress import Reporter
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def write_samples(
+    runs: list[FinishedRun], pairs: pl.DataFrame | None, number: int, reporter: Reporter
+) -> list[Sample]:
+    """Returns greedy completions of up to `number` prompts by the untouched model and every run.
+
+    Args:
+        runs: whose models write.
+        pairs: held-out pairs; None, if their texts are gone, gives no samples.
+        number: of prompts.
+        reporter: who hears of progress.
+    """
+    if pairs is None or number == 0:
+        return []
+    chosen = spread(pairs, number)
+    completions = _completions(runs, chosen, reporter)
+    return [
+        Sample(
+            id=pair["id"],
+            prompt=[
+                Turn(role=turn["role"], content=turn["content"] or "") for turn in pair["prompt"]
+            ],
+            chosen=_text(pair["chosen"]),
+            rejected=_text(pair["rejected"]),
+            completions={name: texts[place] for name, texts in completions.items()},
+        )
+        for place, pair in enumerate(chosen.iter_rows(named=True))
+    ]
+
+
+def spread(pairs: pl.DataFrame, number: int) -> pl.DataFrame:
+    """Returns up to `number` pairs of different prompts, evenly spread over the set."""
+    distinct = pairs.unique("prompt_id", keep="first", maintain_order=True)
+    count = min(number, distinct.height)
+    return distinct[[place * distinct.height // count for place in range(count)]]
+
+
+def _completions(
+    runs: list[FinishedRun], pairs: pl.DataFrame, reporter: Reporter
+) -> dict[str, list[str]]:
+    from prefalign.generate import complete
+    from prefalign.model import autocast
+    from prefdata.tokens import load_tokenizer
+
+    base = runs[0].base
+    tokenizer = load_tokenizer(base.name, trust_remote_code=base.trust_remote_code)
+    prompts = _prompts(tokenizer, pairs)
+    reporter.begin("writing samples", len(runs) + 1, "models")
+    completions = {}
+    for name, model, record in models(runs):
+        with autocast(model.device, record.precision):
+            completions[name] = complete(model, tokenizer, prompts)
+        reporter.advance(1, note=name)
+    return completions
+
+
+def _prompts(tokenizer: Any, pairs: pl.DataFrame) -> list[list[int]]:
+    from prefdata.tokens import render_frame
+
+    rendered = render_frame(tokenizer, pairs)
+    prompts: list[list[int]] = rendered["prompt_ids"].to_pylist()
+    return prompts
+
+
+def _text(messages: Sequence[Mapping[str, Any]]) -> str:
+    return "\n\n".join(message["content"] or "" for message in messages)
