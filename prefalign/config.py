@@ -5,14 +5,22 @@ Loading it needs no torch. `beta` is DPO's temperature and nothing else; ORPO's 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from operator import or_
+from os.path import expanduser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from prefalign.losses import LOSSES, LossParams
+from prefalign.problems import sentences
+from prefalign.run_file import KeyPath, override, read_run_file
+from prefdata.errors import ConfigError
+
+# a path or a hub name; relative paths start at the current directory, as in any command
+Place: TypeAlias = Annotated[str, AfterValidator(expanduser)]
 
 
 class _Group(BaseModel):
@@ -22,8 +30,8 @@ class _Group(BaseModel):
 class Data(_Group):
     """Which pairs, and how much of each."""
 
-    train: str = Field(description="canonical pairs: a file or a hub dataset")
-    test: str | None = Field(None, description="held-out pairs, evaluated during training")
+    train: Place = Field(description="canonical pairs: a file or a hub dataset")
+    test: Place | None = Field(None, description="held-out pairs, evaluated during training")
     max_length: int = Field(1024, ge=2, description="tokens of prompt + completion")
     truncation: Literal["drop", "keep_start", "keep_end"] = Field(
         "drop", description="what happens to a pair with a longer side; drops are counted"
@@ -42,7 +50,7 @@ class Lora(_Group):
 class Model(_Group):
     """The model that starts as both policy and reference."""
 
-    name: str = Field(description="a local directory or a hub name")
+    name: Place = Field(description="a local directory or a hub name")
     lora: Lora | None = None
     trust_remote_code: bool = False
 
@@ -94,7 +102,9 @@ class Evaluation(_Group):
 class Output(_Group):
     """Where results go."""
 
-    dir: Path
+    dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+        description="a new directory, or one to resume"
+    )
     save_every_steps: int | None = Field(None, ge=1, description="None: at the end only")
     log_every_steps: int = Field(1, ge=1)
     report_to: list[str] = Field(default_factory=list, description="transformers integrations")
@@ -115,3 +125,34 @@ class RunConfig(_Group):
     trl: dict[str, Any] = Field(
         default_factory=dict, description="engine trl only: fields of TRL's own config"
     )
+
+
+def load_run(path: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
+    """Returns the run that a YAML file describes.
+
+    Args:
+        path: the file.
+        overrides: settings as `group.key=value`, the value in YAML; they win over the file.
+
+    Raises:
+        InputError: there is no such file.
+        ConfigError: it has problems; all of them are in the message, each with its line.
+    """
+    run_file = read_run_file(Path(path))
+    override(run_file, overrides)
+    try:
+        run = RunConfig.model_validate(run_file.values)
+        problems = [*run_file.problems, *_contradictions(run)]
+        if not problems:
+            return run
+    except ValidationError as error:
+        problems = [*run_file.problems, *sentences(error.errors(), RunConfig)]
+    raise ConfigError(run_file.report(problems), source=run_file.name)
+
+
+def _contradictions(run: RunConfig) -> Iterator[tuple[KeyPath, str]]:
+    """Yields the key and the sentence of each pair of settings that cannot both be meant."""
+    if run.trl and run.engine != "trl":
+        yield ("trl",), "only engine: trl reads these settings; set it or remove them"
+    if run.eval.every_steps is not None and run.data.test is None:
+        yield ("eval", "every_steps"), "there is nothing to evaluate on; set data.test"
