@@ -34,7 +34,7 @@ _JSON_KINDS: tuple[tuple[type, str], ...] = (
     (float, "a number"),
     (str, "text"),
     (list, "a list"),
-    (Mapping, "an object"),
+    (dict, "an object"),
 )
 
 
@@ -182,7 +182,7 @@ def message(value: object, path: str) -> Message:
         BadRecord: `not-an-object`, `missing-field`, `unknown-role`, `null-text`, `non-text`,
             `invalid-unicode` or `malformed-json`.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         found = f"{excerpt(value)} is {kind(value)}, not a message"
         raise BadRecord("not-an-object", found, path=path)
     calls = value.get("tool_calls")
@@ -209,7 +209,7 @@ def unread(value: object, path: str) -> dict[str, Any]:
         for index, item in enumerate(value):
             found |= unread(item, f"{path}[{index}]")
         return found
-    return _unread_message(value, path) if isinstance(value, Mapping) else {}
+    return _unread_message(value, path) if isinstance(value, dict) else {}
 
 
 def split_shared(chosen: Messages, rejected: Messages) -> Split:
@@ -238,7 +238,10 @@ def split_shared(chosen: Messages, rejected: Messages) -> Split:
 
 
 def _first(value: Mapping[str, Any], keys: tuple[str, ...]) -> str:
-    return next((key for key in keys if value.get(key) is not None), keys[0])
+    for key in keys:
+        if value.get(key) is not None:
+            return key
+    return keys[0]
 
 
 def _optional(value: Mapping[str, Any], key: str, path: str) -> str | None:
@@ -268,7 +271,7 @@ def _content(value: Mapping[str, Any], path: str, *, optional: bool) -> str | No
 
 
 def _part(part: object, path: str) -> str:
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         _refuse_part(part, path)
     if part.get("type") != "text":
         _refuse_part(part.get("type"), f"{path}.type")
@@ -286,7 +289,7 @@ def _unread_message(value: Mapping[str, Any], path: str) -> dict[str, Any]:
     found = _others(value, used, path)
     parts = value.get(content_key)
     for index, part in enumerate(parts if isinstance(parts, list) else ()):
-        if isinstance(part, Mapping):
+        if isinstance(part, dict):
             at = f"{path}.{content_key}[{index}]"
             found |= _others(part, {"type", _first(part, _PART_KEYS)}, at)
     return found

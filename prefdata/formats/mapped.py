@@ -149,7 +149,7 @@ def _ranking(row: _Row) -> Ranking:
     completions, scores = _items(row, "completions"), _items(row, "scores")
     models = _items(row, "models") if row.get("models") is not None else [None] * len(completions)
     if not len(completions) == len(scores) == len(models):
-        counts = f"{len(completions)} completions, {len(scores)} scores, {len(models)} models"
+        counts = f"completions: {len(completions)}, scores: {len(scores)}, models: {len(models)}"
         raise BadRecord("lengths-differ", counts, path=row.path("scores"))
     if not completions:
         raise BadRecord("empty-completion", "no completions", path=row.path("completions"))
@@ -201,7 +201,8 @@ def _items(row: _Row, target: str) -> list[Any]:
     if isinstance(value, str):
         value = json.loads(json_text(value, row.path(target)))
     if not isinstance(value, list):
-        raise BadRecord("not-a-list", f"{excerpt(value)} is {kind(value)}", path=row.path(target))
+        found = f"{excerpt(value)} is {kind(value)}, not a list"
+        raise BadRecord("not-a-list", found, path=row.path(target))
     return value
 
 
