@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefalign.config import RunConfig
+from prefalign.preflight import refuse_fatal
 from prefalign.record import DataRecord
 from prefalign.tokenise import TokenStore, tokenise
 from prefdata import read_pairs
-from prefdata.errors import InputError
 from prefdata.io.manifest import sha256
 
 
@@ -56,18 +56,14 @@ class PairSet:
 
 
 def read_set(source: str, config: RunConfig) -> PairSet:
-    """Returns the pairs of `source` with their tokens, which preflight has left in the cache.
+    """Returns the pairs of `source` with their tokens, rendered or from the cache.
 
     Raises:
-        InputError: no pair is left.
+        PrefError: the pairs cannot be read, or some of them cannot be trained on.
     """
     pairs = read_pairs(source)
     store = tokenise(
         pairs, config.model.name, config.data, trust_remote_code=config.model.trust_remote_code
     )
-    if not len(store):
-        raise InputError(
-            f"{source}: none of its {pairs.height:,} pairs is left after truncation",
-            hint="raise data.max_length, or set data.truncation to keep_start",
-        )
+    refuse_fatal(pairs, store, source)
     return PairSet(source, store, dict(zip(pairs["id"], pairs["prompt_id"], strict=True)))

@@ -17,6 +17,7 @@ from prefalign.card import write_card
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset
 from prefalign.engine.reference import reference_scores
+from prefalign.errors import Interrupted
 from prefalign.losses import LOSSES, NllParams
 from prefalign.metrics import PairMetrics, PairScores, summarise
 from prefalign.model import add_lora, best_device, load_model, resolve_precision, weights_digest
@@ -166,6 +167,13 @@ class Run:
             trainer.evaluate()
         self.reporter.begin(self.config.method.name, trainer.total_steps, "steps")
         trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
+        if trainer.stop.received:
+            raise Interrupted(
+                f"stopped after step {trainer.state.global_step} of {trainer.total_steps}, "
+                "which is saved",
+                signal=trainer.stop.received,
+                hint="go on with: prefalign train RUN_FILE --resume",
+            )
         if trainer.held_out is not None and trainer.held_out.at_step != trainer.state.global_step:
             trainer.evaluate()
         return time.monotonic() - started

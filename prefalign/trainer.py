@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor, nn
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset, PairLoader, load
@@ -29,6 +29,7 @@ from prefalign.model import Precision
 from prefalign.progress import Reporter
 from prefalign.record import MetricsLog
 from prefalign.score import score_frame, score_share
+from prefalign.stopping import StopOnSignal
 from prefalign.summary import summary
 
 if TYPE_CHECKING:
@@ -79,6 +80,14 @@ class HeldOut:
     at_step: int = 0
 
 
+class LogBeforeSaving(TrainerCallback):  # type: ignore[misc]
+    """Has every step that is saved logged first: logging refuses a loss that is no number."""
+
+    def on_step_end(self, _args: Any, _state: Any, control: Any, **_options: Any) -> None:
+        """Runs after transformers' own callback has decided."""
+        control.should_log = control.should_log or control.should_save
+
+
 class PreferenceTrainer(Trainer):  # type: ignore[misc]
     """Trains a model that went through `engine.logps.score_tokens`.
 
@@ -117,6 +126,9 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]
             eval_dataset=held_out.data if held_out else None,
         )
         self.remove_callback(PrinterCallback)
+        self.stop = StopOnSignal()
+        self.add_callback(self.stop)
+        self.add_callback(LogBeforeSaving())
         self.loss = loss
         self.params = params
         self.batches = batches

@@ -1,0 +1,178 @@
+"""From `prefalign train` to running processes: preflight, `accelerate launch`, one message at the end.
+
+The parent loads no torch before it has refused what can be refused. It starts a launcher whose workers
+run the same command (`prefalign.worker`), draws their progress, and ends with their exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prefalign.config import RunConfig
+from prefalign.errors import TrainingFailed
+from prefalign.progress import Console, relay
+from prefalign.record import METRICS_FILE, MODEL_DIR, PAIRS_FILE, RUN_FILE
+from prefdata.errors import PrefError
+
+SUPERVISED = "PREFALIGN_SUPERVISED"
+"""Set by the parent for its workers: the directory where the first that fails says why."""
+
+_OUTCOME = "outcome.json"
+_OUTPUTS = (RUN_FILE, METRICS_FILE, PAIRS_FILE, MODEL_DIR, "README.md", "logs", "checkpoint-*")
+
+
+def is_worker(environment: Mapping[str, str] = os.environ) -> bool:
+    """Returns whether a launcher started this process: torchrun, or accelerate for one process."""
+    return "LOCAL_RANK" in environment or "ACCELERATE_DYNAMO_BACKEND" in environment
+
+
+def preflight(config: RunConfig, *, resume: bool) -> None:
+    """Refuses a run before any model is loaded, and leaves the token stores in the cache.
+
+    Raises:
+        PrefError: the run directory holds another run, or the pairs cannot be trained on.
+    """
+    from prefalign.pair_set import read_set
+
+    directory = config.output.dir
+    taken = (directory / RUN_FILE).exists() or any(directory.glob("checkpoint-*"))
+    if taken and not resume:
+        raise PrefError(
+            f"{directory}: holds a run already",
+            hint="add --resume to go on with it, --overwrite to replace it, or choose another with "
+            "--set output.dir=DIR",
+        )
+    for source in filter(None, (config.data.train, config.data.test)):
+        read_set(source, config)
+
+
+def clear(directory: Path) -> None:
+    """Removes what an earlier run left in `directory`, and nothing else."""
+    for pattern in _OUTPUTS:
+        for path in directory.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def launch(config: RunConfig, command: Sequence[str], extra: Sequence[str] = ()) -> None:
+    """Runs `command` in as many processes as the run wants, and waits for them.
+
+    Args:
+        config: the run file, already through `preflight`.
+        command: arguments of `python -m prefalign` that lead back to the same run.
+        extra: arguments for `accelerate launch`, instead of ours.
+
+    Raises:
+        PrefError: the workers failed; the exit code is theirs.
+    """
+    logs = config.output.dir / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    (logs / _OUTCOME).unlink(missing_ok=True)
+    arguments, variables = launch_line(config, extra)
+    environment = os.environ | variables | {SUPERVISED: str(logs)}
+    with (
+        (logs / "launcher.log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "accelerate.commands.launch", *arguments, "-m", "prefalign", *command],
+            env=environment, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
+        ) as process,
+        _signals_forwarded(process),
+    ):  # fmt: skip
+        relay(process.stdout, Console())  # type: ignore[arg-type]
+    _raise_outcome(logs, process.returncode)
+
+
+def launch_line(config: RunConfig, extra: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
+    """Returns arguments for `accelerate launch`, and environment variables to set for it.
+
+    `--cpu --num_processes 2` would start one process; several on CPUs need `--multi_gpu` together
+    with ACCELERATE_USE_CPU, whatever the names suggest.
+    """
+    wanted = config.hardware.num_processes
+    if extra:
+        given = any(item.startswith("--num_processes") for item in extra)
+        return [*extra, *([] if given or wanted is None else ["--num_processes", str(wanted)])], {}
+    gpus = 0 if config.hardware.device == "cpu" else _gpu_count()
+    processes = wanted or max(gpus, 1)
+    line = ["--num_processes", str(processes), "--num_machines", "1", "--mixed_precision", "no"]
+    line += ["--dynamo_backend", "no", "--main_process_port", "0"]
+    if "OMP_NUM_THREADS" not in os.environ:
+        threads = max((os.cpu_count() or 1) // processes, 1)
+        line += ["--num_cpu_threads_per_process", str(threads)]
+    if processes > 1:
+        line.append("--multi_gpu")
+    elif not gpus:
+        line.append("--cpu")
+    return line, {} if gpus else {"ACCELERATE_USE_CPU": "true"}
+
+
+def shell_line(config: RunConfig, run_file: str) -> str:
+    """Returns the launch line of a run as a person types it."""
+    arguments, variables = launch_line(config)
+    assigned = [f"{name}={value}" for name, value in variables.items()]
+    return " ".join(
+        [*assigned, "accelerate launch", shlex.join(arguments), "-m prefalign train", run_file]
+    )
+
+
+def _gpu_count() -> int:
+    import torch
+
+    return torch.accelerator.device_count()
+
+
+@contextmanager
+def _signals_forwarded(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Passes Ctrl-C and SIGTERM on to the workers, which save and stop; the second one kills them.
+
+    The workers are in a session of their own, so a signal reaches them once and only from here.
+    """
+    received: list[int] = []
+
+    def forward(number: int, _frame: Any) -> None:
+        received.append(number)
+        if process.poll() is None:
+            os.killpg(process.pid, number if len(received) == 1 else signal.SIGKILL)
+
+    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def write_outcome(logs: Path, error: PrefError) -> None:
+    """Says why this process failed, unless another has said so before: the first knows the cause."""
+    try:
+        file = (logs / _OUTCOME).open("x")
+    except FileExistsError:
+        return
+    with file:
+        json.dump(
+            {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}, file
+        )
+
+
+def _raise_outcome(logs: Path, code: int) -> None:
+    path = logs / _OUTCOME
+    if path.exists():
+        outcome = json.loads(path.read_text())
+        error = TrainingFailed(outcome["message"], hint=outcome["hint"])
+        error.exit_code = outcome["exit_code"]
+        raise error
+    if code:
+        error = TrainingFailed(
+            f"the launcher ended with exit code {code}", hint=f"see {logs / 'launcher.log'}"
+        )
+        error.exit_code = code if code > 0 else 128 - code
+        raise error
