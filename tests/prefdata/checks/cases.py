@@ -1,0 +1,77 @@
+"""The case files in tests/rules, one a rule, and how a case is run: from a file to findings.
+
+A file has the keys `pass` (silent), `fail` (`found`: the rows it points at, null for the whole set;
+`left`: the rows that remain after `prefdata curate --select RULE`), `refused` (the whole file is) and
+`counted` (named in the reasons of a conversion, and no finding). A case is the text of a source, or a
+mapping with `text` and, where needed, `suffix`, `against`, `max_length` and `map` (as --map).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+import yaml
+
+from prefdata.checks import RULES, Rule
+from prefdata.convert import Conversion, ConvertOptions, convert
+from prefdata.formats import Options
+from prefdata.lint import Findings, lint
+
+FOLDER = Path(__file__).parents[2] / "rules"
+RULE_NAMES = RULES.names()
+
+
+class Case(NamedTuple):
+    """One source and what it is checked with."""
+
+    rule: Rule
+    text: str
+    suffix: str = "jsonl"
+    against: str | None = None
+    max_length: int | None = None
+    map: dict[str, str] | None = None
+    found: list[int | None] | None = None
+    left: list[int] | None = None
+
+
+def cases(kind: str) -> list[Case]:
+    """Every case under `kind` of every rule."""
+    return [case for name in RULE_NAMES for case in cases_of(name, kind)]
+
+
+def cases_of(name: str, kind: str) -> list[Case]:
+    content: dict[str, list[Any]] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
+    assert set(content) <= {"pass", "fail", "refused", "counted"}
+    rule = RULES.get(name)
+    return [
+        Case(rule, **(item if isinstance(item, dict) else {"text": item}))
+        for item in content.get(kind, [])
+    ]
+
+
+def converted(case: Case, folder: Path) -> Conversion:
+    source = folder / f"case.{case.suffix}"
+    source.write_text(case.text, encoding="utf-8")
+    return convert([source], ConvertOptions(reading=Options(mapping=case.map)))
+
+
+def run(case: Case, folder: Path, model: Path) -> Findings:
+    """The findings of the case's rule alone."""
+    conversion = converted(case, folder)
+    return lint_pairs(case, conversion.pairs, folder, model, quarantine=conversion.quarantine)
+
+
+def lint_pairs(
+    case: Case, pairs: pl.DataFrame, folder: Path, model: Path, **options: Any
+) -> Findings:
+    against = case.against and converted(case._replace(text=case.against), folder).pairs
+    tokens = facts(pairs, model, case.max_length) if case.max_length else None
+    return lint(pairs, select=[case.rule.name], against=against, tokens=tokens, **options)
+
+
+def facts(pairs: pl.DataFrame, model: Path, max_length: int) -> pl.DataFrame:
+    from prefdata.tokens import load_tokenizer, render_frame, token_facts
+
+    return token_facts(render_frame(load_tokenizer(model), pairs), max_length, "keep_start")
