@@ -115,6 +115,16 @@ def without(recognise: Recogniser, *absent: str) -> Recogniser:
     return lambda record: () if any(key in record for key in absent) else recognise(record)
 
 
+def given(recognise: Recogniser, *any_of: str) -> Recogniser:
+    """Returns `recognise` for the records in which one of the fields `any_of` is not null.
+
+    Where two layouts differ in the types of these fields only, nulls alone must not make them draw.
+    """
+    return lambda record: (
+        recognise(record) if any(record.get(k) is not None for k in any_of) else ()
+    )
+
+
 def either(*recognisers: Recogniser) -> Recogniser:
     """Returns a recogniser for layouts with several spellings: the facts of the best one."""
     return lambda record: max((recognise(record) for recognise in recognisers), key=len)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prefdata.columns import pair_context
-from prefdata.formats import Options, Record, fields, layout
+from prefdata.formats import Options, Record, fields, given, layout
 from prefdata.messages import by_assistant, conversation, field, message
 from prefdata.types import Messages, Pair
 
 
-@layout("llama-factory-sharegpt", recognise=fields(conversations=list, chosen=dict, rejected=dict))
+@layout(
+    "llama-factory-sharegpt",
+    recognise=given(fields(conversations=list, chosen=dict, rejected=dict), "chosen", "rejected"),
+)
 def llama_factory_sharegpt(record: Record, _options: Options) -> Iterator[Pair]:
     """LLaMA-Factory sharegpt ranking: `conversations` and one message for each side.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from prefdata.columns import pair_context
 from prefdata.errors import BadRecord
-from prefdata.formats import Options, Record, fields, layout, without
+from prefdata.formats import Options, Record, fields, given, layout, without
 from prefdata.messages import (
     completion,
     conversation,
@@ -76,7 +76,10 @@ def trl_conversational_implicit(record: Record, _options: Options) -> Iterator[P
     yield Pair(chosen=chosen, rejected=rejected, **context)
 
 
-@layout("trl-mixed", recognise=fields(prompt=str, chosen=list, rejected=list))
+_MIXED = given(fields(prompt=str, chosen=list, rejected=list), "chosen", "rejected")
+
+
+@layout("trl-mixed", recognise=given(_MIXED, "prompt"))
 def trl_mixed(record: Record, _options: Options) -> Iterator[Pair]:
     """UltraFeedback binarised: the prompt as text, chosen and rejected as lists of messages.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from prefdata.formats import LAYOUTS
+from tests.prefdata.formats.cases import CASES, Case
 
 ROOT = Path(__file__).parents[3]
 
@@ -66,19 +68,34 @@ MESSAGES = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": 
         ({"chosen": TRANSCRIPT, "rejected": None}, "hh-rlhf"),
         ({"prompt": "Hi", "chosen": TRANSCRIPT, "rejected": TRANSCRIPT}, "trl-standard"),
         ({"prompt": None, "chosen": "a", "rejected": "b"}, "trl-standard"),
-        ({"prompt": None, "chosen": MESSAGES, "rejected": MESSAGES}, None),
+        ({"prompt": None, "chosen": MESSAGES, "rejected": MESSAGES}, "trl-conversational"),
+        ({"prompt": "Hi", "chosen": None, "rejected": None}, "trl-standard"),
+        ({"prompt": "Hi", "chosen": MESSAGES, "rejected": None}, "trl-mixed"),
         ({"chosen": MESSAGES, "rejected": None}, "trl-conversational-implicit"),
         ({"prompt": "Hi", "chosen": MESSAGES, "rejected": MESSAGES}, "trl-mixed"),
         ({"prompt": "Hi", "response": "a", "chosen": "a", "rejected": "b"}, "trl-standard"),
     ],
 )
-def test_layouts_that_look_alike(record: dict[str, Any], name: str | None) -> None:
-    facts = {layout.name: len(layout.recognise(record)) for layout in LAYOUTS}
-    most = [known for known, count in facts.items() if count and count == max(facts.values())]
-    if name is None:  # a null tells text from messages no more: a draw, which is an error
-        assert sorted(most) == ["trl-conversational", "trl-mixed"]
-    else:
-        assert most == [name]
+def test_layouts_that_look_alike(record: dict[str, Any], name: str) -> None:
+    assert best(record) == name
+
+
+def test_no_mixture_of_types_and_nulls_is_a_draw() -> None:
+    """A draw stops a whole conversion; a bad row may cost no more than that row."""
+    names = ("prompt", "chosen", "rejected", "conversations")
+    kinds = ("absent", None, "text", MESSAGES, MESSAGES[0], True)
+    for values in itertools.product(kinds, repeat=len(names)):
+        best({k: v for k, v in zip(names, values, strict=True) if v != "absent"})
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_nulls_take_evidence_away_and_never_make_a_draw(case: Case) -> None:
+    for record in case.records:
+        recognised = best(record)
+        for names in itertools.combinations(record, min(2, len(record) - 1)):
+            still = best(record | dict.fromkeys(names))
+            # With its text prompt null, or both its lists, a mixed record is one of the plain ones.
+            assert still in (recognised, None) or recognised == "trl-mixed"
 
 
 def test_a_new_layout_is_one_new_file(tmp_path: Path) -> None:
