@@ -61,6 +61,14 @@ def judge(case: Case, record: dict[str, Any]) -> list[Judgement] | BadRecord:
         assert record == before, "the reader changed its record"
 
 
+def good_records(case: Case) -> Iterator[tuple[dict[str, Any], list[Judgement]]]:
+    """Yields the records of a case that can be read, with what they are read as."""
+    for record in case.records:
+        found = judge(case, record)
+        if not isinstance(found, BadRecord):
+            yield record, found
+
+
 def lines(case: Case) -> Iterator[str]:
     """Yields the golden lines of a case, one a record."""
     for record in case.records:

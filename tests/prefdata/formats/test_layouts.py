@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from prefdata.errors import BadRecord
 from prefdata.formats import LAYOUTS, Layout, Options
 from prefdata.types import Judgement, Pair, Ranking, Rating, Tie
-from tests.prefdata.formats.cases import CASES, Case, judge, lines
+from tests.prefdata.formats.cases import CASES, Case, good_records, judge, lines
 
 RECOGNISED = [case for case in CASES if case.layout.name != "mapped"]
 JSON = st.recursive(
@@ -40,13 +40,6 @@ def facts_of(record: dict[str, Any]) -> list[tuple[int, str]]:
     """Returns (number of facts, layout name) of all that recognise a record, the most first."""
     found = ((len(layout.recognise(record)), layout.name) for layout in LAYOUTS)
     return sorted((item for item in found if item[0]), reverse=True)
-
-
-def good_records(case: Case) -> Iterator[tuple[dict[str, Any], list[Judgement]]]:
-    for record in case.records:
-        found = judge(case, record)
-        if not isinstance(found, BadRecord):
-            yield record, found
 
 
 def metas(judgements: list[Judgement]) -> list[dict[str, Any]]:
