@@ -157,7 +157,9 @@ def _texts(
 def _tokenise(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> dict[str, Ids]:
     """Returns the ids of each distinct text."""
     distinct = list(dict.fromkeys(texts))
-    encoded = tokenizer(distinct, add_special_tokens=False, verbose=False)["input_ids"]
+    encoded = tokenizer(
+        distinct, add_special_tokens=False, return_attention_mask=False, verbose=False
+    )["input_ids"]
     return {
         text: np.asarray(ids, dtype=np.int32) for text, ids in zip(distinct, encoded, strict=True)
     }
