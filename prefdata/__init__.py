@@ -22,8 +22,8 @@ _HOME = {
     "pair_id": "prefdata.schema",
     "prompt_id": "prefdata.schema",
     "check": "prefdata.lint",
-    "convert": "prefdata.convert",
-    "read_pairs": "prefdata.convert",
+    "convert": "prefdata.conversion",
+    "read_pairs": "prefdata.conversion",
     "write_pairs": "prefdata.io.write",
 }
 
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from prefdata.convert import convert, read_pairs
+    from prefdata.conversion import convert, read_pairs
     from prefdata.errors import PrefError
     from prefdata.io.write import write_pairs
     from prefdata.lint import check

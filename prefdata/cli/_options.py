@@ -12,7 +12,7 @@ import click
 from prefdata.pairing import POLICIES
 
 if TYPE_CHECKING:
-    from prefdata.convert import ConvertOptions
+    from prefdata.conversion import ConvertOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,7 +67,7 @@ def convert_options(
     Raises:
         click.UsageError: --map or --label-values cannot be read.
     """
-    from prefdata.convert import ConvertOptions
+    from prefdata.conversion import ConvertOptions
     from prefdata.formats import Options
 
     columns = _columns(mapping) if mapping else None

@@ -26,7 +26,7 @@ from prefdata.render import RENDERERS, View
 if TYPE_CHECKING:
     import polars as pl
 
-    from prefdata.convert import Conversion
+    from prefdata.conversion import Conversion
 
 _NO_LIMIT = 2**31 - 1
 
@@ -84,7 +84,7 @@ def command(
       prefdata check train.parquet --against test.parquet --select split-leakage
     """
     from prefdata.config import load_settings
-    from prefdata.convert import convert
+    from prefdata.conversion import convert
     from prefdata.lint import lint
 
     if max_length and not tokenizer:

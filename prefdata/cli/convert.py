@@ -41,7 +41,7 @@ def command(sources: tuple[str, ...], output: Path, **reading: Any) -> None:
       prefdata convert votes.json -o pairs.parquet
       prefdata convert sheet.csv -o pairs.jsonl --map prompt=question,chosen=good,rejected=bad
     """
-    from prefdata.convert import convert_to
+    from prefdata.conversion import convert_to
 
     options = convert_options(**reading)
     with reading_progress(sources) as progress:

@@ -40,7 +40,7 @@ def command(source: str, output: Path | None, *, select: list[str] | None, dry_r
       prefdata curate pairs.parquet -o curated.parquet
       prefdata curate pairs.parquet --dry-run --select identical-pair,tied-score
     """
-    from prefdata.convert import read_pairs
+    from prefdata.conversion import read_pairs
     from prefdata.curate.drop import curate
 
     if output is None and not dry_run:

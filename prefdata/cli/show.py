@@ -16,7 +16,7 @@ from prefdata.cli._options import (
 )
 
 if TYPE_CHECKING:
-    from prefdata.convert import Conversion
+    from prefdata.conversion import Conversion
 
 
 @click.command()
@@ -35,7 +35,7 @@ def command(
       prefdata show votes.json
       prefdata show votes.json --row 158
     """
-    from prefdata.convert import convert
+    from prefdata.conversion import convert
 
     options = convert_options(**reading)
     with reading_progress(sources) as progress:

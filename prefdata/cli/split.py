@@ -37,7 +37,7 @@ def command(source: str, output: Path, test: float, validation: float | None, se
       prefdata split pairs.parquet -o data
       prefdata split pairs.parquet -o data --test 0.1 --validation 0.05 --seed 7
     """
-    from prefdata.convert import read_pairs
+    from prefdata.conversion import read_pairs
     from prefdata.curate.split import TRAIN, split
     from prefdata.curate.write import forget, write_parts
 

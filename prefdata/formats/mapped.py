@@ -41,8 +41,9 @@ class _Row(NamedTuple):
         return f"$.{self.mapping[target]}"
 
     def number(self, target: str) -> float | None:
+        """Returns a number, or None for null and for a table's empty cell."""
         value = self.get(target)
-        return None if value is None else _number(value, self.path(target))
+        return None if value in (None, "") else _number(value, self.path(target))
 
     def text(self, target: str) -> str | None:
         value = self.get(target)
@@ -88,6 +89,8 @@ def mapped(record: Record, options: Options) -> Iterator[Judgement]:
 
     Source: `prefdata convert --help`.
     """
+    if not options.mapping:
+        check_mapping({}, options.label_values)
     row = _Row(record, options.mapping or {})
     if "label" in row.mapping:
         yield _labelled(row, options.label_values or ())

@@ -21,7 +21,7 @@ from prefalign.record import RUN_FILE
 from prefalign.run import train
 from prefalign.samples import spread
 from prefdata import read_pairs
-from prefdata.convert import ConvertOptions, convert_to
+from prefdata.conversion import ConvertOptions, convert_to
 from prefdata.errors import ConfigError, InputError
 from prefdata.schemas import json_schema
 from tests.command import prefalign

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prefdata.errors import ConfigError
+from prefdata.errors import BadRecord, ConfigError
 from prefdata.formats import LAYOUTS, Options
 from prefdata.mapping import check_mapping
 from prefdata.pairing import count_pairs
@@ -86,6 +86,22 @@ def test_a_label_swaps_sides_scores_and_models() -> None:
         *("Y", 2.0, "m1"),
     )
     assert (tie.first[0].content, tie.first_model, tie.second_score) == ("X", "m1", 2.0)
+
+
+def test_a_score_may_be_missing_but_not_be_something_else() -> None:
+    mapping = GOOD_BAD | {"margin": "by"}
+    record = {"good": "X", "bad": "Y"}
+    assert read(record | {"by": "0.5"}, mapping).margin == 0.5
+    assert read(record | {"by": ""}, mapping).margin is None
+    assert read(record | {"by": None}, mapping).margin is None
+    with pytest.raises(BadRecord) as caught:
+        read(record | {"by": "much"}, mapping)
+    assert (caught.value.rule, caught.value.path) == ("non-number", "$.by")
+
+
+def test_the_layout_alone_says_that_it_needs_a_mapping() -> None:
+    with pytest.raises(ConfigError, match="give chosen=COLUMN,rejected=COLUMN"):
+        list(LAYOUTS.get("mapped").read({"chosen": "X"}, Options()))
 
 
 def test_an_annotator_makes_a_vote() -> None:

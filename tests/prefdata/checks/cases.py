@@ -15,7 +15,7 @@ import polars as pl
 import yaml
 
 from prefdata.checks import RULES, Rule
-from prefdata.convert import Conversion, ConvertOptions, convert
+from prefdata.conversion import Conversion, ConvertOptions, convert
 from prefdata.formats import Options
 from prefdata.lint import Findings, lint
 

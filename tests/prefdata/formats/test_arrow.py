@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prefdata.convert import convert
+from prefdata.conversion import convert
 from tests.prefdata.formats.cases import CASES, Case, good_records
 
 UNIFORM = (

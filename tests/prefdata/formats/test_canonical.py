@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdata.account import ConvertOptions
-from prefdata.convert import convert, convert_to
+from prefdata.conversion import convert, convert_to
 from tests.prefdata.formats.cases import CASES, Case
 
 SOURCES = [case for case in CASES if case.layout.name not in ("mapped", "trl-unpaired")]

@@ -124,7 +124,7 @@ def test_a_new_layout_is_one_new_file(tmp_path: Path) -> None:
     program = f"""
 import prefdata.formats
 prefdata.formats.__path__.append({str(tmp_path)!r})
-from prefdata.convert import convert
+from prefdata.conversion import convert
 done = convert([{str(rows)!r}])
 print(done.layout[0].name, done.pairs["chosen"][0][0]["content"], done.pairs["meta"][0])
 """

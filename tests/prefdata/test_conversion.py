@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import prefdata
 from prefdata.account import BATCH_ROWS
-from prefdata.convert import ConvertOptions, convert, convert_to
+from prefdata.conversion import ConvertOptions, convert, convert_to
 from prefdata.errors import FormatError, InputError
 
 ROOT = Path(__file__).parents[2]
@@ -162,3 +162,13 @@ def test_a_killed_conversion_leaves_no_half_file(tmp_path: Path) -> None:
     assert process.wait() == 130
     assert not list(tmp_path.glob("out/*"))
     assert not list(tmp_path.glob("out/.*"))
+
+
+def test_the_function_is_not_hidden_by_a_module_of_its_name() -> None:
+    """Every public name is what it says, whatever has been imported before."""
+    code = (
+        "import prefdata, prefdata.cli.check, prefdata.cli.convert, prefdata.cli.show\n"
+        "for name in prefdata.__all__:\n"
+        "    assert type(getattr(prefdata, name)).__name__ != 'module', name\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
