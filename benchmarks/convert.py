@@ -57,7 +57,9 @@ def write_rows(path: Path, count: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         for number, row in zip(range(count), itertools.cycle(transcripts), strict=False):
             opening = f"\n\nHuman: ({number}) "
-            numbered = {k: opening + row[k].removeprefix("\n\nHuman: ") for k in ("chosen", "rejected")}
+            numbered = {
+                k: opening + row[k].removeprefix("\n\nHuman: ") for k in ("chosen", "rejected")
+            }
             file.write(json.dumps(numbered, ensure_ascii=False) + "\n")
 
 
@@ -86,7 +88,9 @@ def main() -> None:
         ours, peer = [], []
         for round_ in range(args.rounds):
             out = str(folder / f"ours{round_}.parquet")
-            ours.append(measure([sys.executable, "-m", "prefdata", "convert", str(source), "-o", out]))
+            ours.append(
+                measure([sys.executable, "-m", "prefdata", "convert", str(source), "-o", out])
+            )
             out, cache = str(folder / f"peer{round_}.parquet"), str(folder / f"cache{round_}")
             peer.append(measure([sys.executable, "-c", PEER, str(source), out, cache]))
         best_ours, best_peer = min(ours), min(peer)

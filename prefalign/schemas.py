@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 SCHEMAS = {
-    "run": "prefalign.run:RunRecord",
+    "run": "prefalign.record:RunRecord",
     "compare": "prefalign.comparison:Comparison",
 }

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from prefalign.schemas import SCHEMAS as RUN_SCHEMAS
 from prefdata.schema import pair_id, prompt_id
 from prefdata.schemas import SCHEMAS, json_schema
@@ -24,9 +26,21 @@ def message(role: Any, content: str | None, **fields: str) -> Message:
 
 
 CASES: list[tuple[str, Messages, Messages, Messages, str | None]] = [
-    ("ascii", (message("user", "Hi"),), (message("assistant", "Hello"),), (message("assistant", "Go"),), None),
+    (
+        "ascii",
+        (message("user", "Hi"),),
+        (message("assistant", "Hello"),),
+        (message("assistant", "Go"),),
+        None,
+    ),
     ("no prompt", (), (message("assistant", "a"),), (message("assistant", "b"),), None),
-    ("empty answer", (message("user", "Hi"),), (message("assistant", ""),), (message("assistant", " "),), None),
+    (
+        "empty answer",
+        (message("user", "Hi"),),
+        (message("assistant", ""),),
+        (message("assistant", " "),),
+        None,
+    ),
     (
         "unicode is not normalised",
         (message("system", "é"), message("user", "e\u0301 🙂\r\n")),
@@ -51,8 +65,7 @@ def vectors() -> list[dict[str, Any]]:
     """Returns the test vectors: the hashed fields and the two ids."""
 
     def plain(messages: Messages) -> list[dict[str, Any]]:
-        names = Message.__struct_fields__
-        return [{n: getattr(m, n) for n in names if getattr(m, n) is not None} for m in messages]
+        return [msgspec.structs.asdict(message) for message in messages]
 
     return [
         {

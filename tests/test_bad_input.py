@@ -40,7 +40,9 @@ def test_wrong_columns(tmp_path: Path) -> None:
 
 
 def test_one_malformed_line(tmp_path: Path) -> None:
-    source = lines(tmp_path / "in.jsonl", GOOD, '{"prompt": "q", "chosen": "a', GOOD | {"prompt": "p"})
+    source = lines(
+        tmp_path / "in.jsonl", GOOD, '{"prompt": "q", "chosen": "a', GOOD | {"prompt": "p"}
+    )
     ran = prefdata("check", source)
     assert ran.returncode == 1
     assert "in.jsonl:2" in ran.stdout
@@ -78,7 +80,9 @@ def test_identical_pairs(tmp_path: Path, tiny_model: Path) -> None:
     assert "identical-pair" in checked.stdout
     prefdata("convert", source, "-o", tmp_path / "pairs.parquet")
     env = {"PREFALIGN_CACHE": str(tmp_path / "cache")}
-    refused = prefalign("train", run_file(tmp_path, tmp_path / "pairs.parquet", tiny_model), env=env)
+    refused = prefalign(
+        "train", run_file(tmp_path, tmp_path / "pairs.parquet", tiny_model), env=env
+    )
     assert refused.returncode == 2
     assert "identical-pair" in refused.stderr
     assert "in.jsonl:2" in refused.stderr

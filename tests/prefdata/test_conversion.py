@@ -171,4 +171,6 @@ def test_the_function_is_not_hidden_by_a_module_of_its_name() -> None:
         "for name in prefdata.__all__:\n"
         "    assert type(getattr(prefdata, name)).__name__ != 'module', name\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )

@@ -66,7 +66,12 @@ def test_columns_hold_what_the_records_held(
     p: Messages, c: Messages, r: Messages, votes: tuple[Vote, ...] | None
 ) -> None:
     pair = Pair(
-        prompt=p, chosen=c, rejected=r, votes=votes, meta={"k": [1, None]}, origin=Origin("s", "f", 3)
+        prompt=p,
+        chosen=c,
+        rejected=r,
+        votes=votes,
+        meta={"k": [1, None]},
+        origin=Origin("s", "f", 3),
     )
     row = frame.pairs_table([pair, pair]).to_pylist()[1]
     PairRow.model_validate(row)
@@ -86,6 +91,10 @@ def test_the_model_and_the_columns_are_the_same_schema() -> None:
 
 def test_committed_schemas_are_current() -> None:
     ran = subprocess.run(
-        [sys.executable, "schemas/generate.py"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "schemas/generate.py"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr

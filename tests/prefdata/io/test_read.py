@@ -17,7 +17,7 @@ from prefdata.io.read import Row, read, source_name
 
 RECORDS = [
     {"prompt": "What is NA?", "chosen": "NA", "rejected": "null"},
-    {"prompt": "two\nlines, \"quoted\"", "chosen": "naïve\tcafé 🙂", "rejected": ""},
+    {"prompt": 'two\nlines, "quoted"', "chosen": "naïve\tcafé 🙂", "rejected": ""},
 ]
 
 
@@ -92,7 +92,12 @@ def test_rows_count_lines_in_json_lines_and_records_elsewhere(tmp_path: Path) ->
     lines = tmp_path / "a.jsonl"
     lines.write_bytes(b'\n{"a": 1}\n\n{"a": 2}\n')
     rows = rows_of(lines)
-    assert [(r.origin.row, r.record) for r in rows] == [(1, None), (2, {"a": 1}), (3, None), (4, {"a": 2})]
+    assert [(r.origin.row, r.record) for r in rows] == [
+        (1, None),
+        (2, {"a": 1}),
+        (3, None),
+        (4, {"a": 2}),
+    ]
     table = tmp_path / "a.csv"
     table.write_bytes(b'a,b\n"x\ny",1\nz,2\n')
     assert [r.origin.row for r in rows_of(table)] == [1, 2]
