@@ -104,6 +104,12 @@ def test_the_layout_alone_says_that_it_needs_a_mapping() -> None:
         list(LAYOUTS.get("mapped").read({"chosen": "X"}, Options()))
 
 
+@pytest.mark.parametrize(("label", "chosen"), [(True, "X"), ("true", "X"), (False, "Y")])
+def test_a_boolean_label_is_written_as_in_json(label: Any, chosen: str) -> None:
+    found = read({"q": "?", "x": "X", "y": "Y", "winner": label}, A_B, ("true", "false"))
+    assert found.chosen[0].content == chosen
+
+
 def test_an_annotator_makes_a_vote() -> None:
     mapping = A_B | {"annotator": "who"}
     record = {"q": "?", "x": "X", "y": "Y", "winner": "B"}

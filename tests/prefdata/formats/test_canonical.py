@@ -8,6 +8,7 @@ import pytest
 
 from prefdata.account import ConvertOptions
 from prefdata.conversion import convert, convert_to
+from prefdata.errors import BadRecord
 from tests.prefdata.formats.cases import CASES, Case
 
 SOURCES = [case for case in CASES if case.layout.name not in ("mapped", "trl-unpaired")]
@@ -26,3 +27,11 @@ def test_converting_again_changes_nothing(case: Case, suffix: str, tmp_path: Pat
     assert [entry.name for entry in again.layout] == ["canonical"]
     assert again.quarantine == []
     assert again.pairs.equals(first.pairs)
+
+
+def test_a_column_never_overwrites_what_meta_holds() -> None:
+    (case,) = [case for case in CASES if case.name == "canonical"]
+    record = case.records[0] | {"meta": '{"topic":"sky"}', "topic": "sea"}
+    with pytest.raises(BadRecord, match="a column and also a key of meta") as caught:
+        list(case.layout.read(record, case.options))
+    assert caught.value.path == "$.topic"

@@ -66,3 +66,16 @@ def test_an_empty_chosen_is_kept() -> None:
 def test_a_reply_that_repeats_the_prompt_is_kept_whole() -> None:
     pair = read("\n\nHuman: a\n\nAssistant: a a", "\n\nHuman: a\n\nAssistant: b")
     assert pair.chosen[0].content == "a a"
+
+
+def test_as_many_turns_with_other_words_diverge_too() -> None:
+    with pytest.raises(BadRecord, match="they first differ in turn 1") as caught:
+        read("\n\nHuman: a\n\nAssistant: c", "\n\nHuman: b\n\nAssistant: c")
+    assert caught.value.rule == "transcripts-diverge"
+
+
+@pytest.mark.parametrize("broken", ["Hi\n\nHuman: a\n\nAssistant: b", "no marker", ""])
+def test_text_before_the_first_turn_is_not_lost_but_refused(broken: str) -> None:
+    with pytest.raises(BadRecord, match="starts with a Human: turn") as caught:
+        read("\n\nHuman: a\n\nAssistant: b", broken)
+    assert caught.value.path == "$.rejected"

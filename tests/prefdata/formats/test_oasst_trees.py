@@ -78,3 +78,11 @@ def test_a_very_deep_tree_is_no_deeper_than_any_other() -> None:
         tree = node("prompter" if turn % 2 == 0 else "assistant", str(turn), tree)
     found = rankings(node("prompter", "q", tree) if tree["role"] == "assistant" else tree)
     assert len(found[-1].prompt) >= 1199
+
+
+def test_rankings_come_in_the_order_of_the_tree() -> None:
+    def answered(text: str) -> dict[str, Any]:
+        return node("assistant", text, node("prompter", f"{text}?", node("assistant", f"{text}!")))
+
+    found = rankings(node("prompter", "q", answered("a"), answered("b")))
+    assert [ranking.prompt[-1].content for ranking in found] == ["q", "a?", "b?"]
