@@ -74,7 +74,9 @@ class PairDataset(Dataset[Batch]):
 
     def scored_tokens(self, side: int) -> Ints:
         """Returns (P,) completion tokens of chosen (0) or rejected (1) that something predicts."""
-        return self.sides[side].lengths - (self.prompts.lengths == 0)
+        unpredicted = self.prompts.lengths == 0  # then nothing comes before the first token
+        scored: Ints = self.sides[side].lengths - unpredicted
+        return scored
 
     def _nll_tokens(self) -> Ints:
         if self.nll_over == "all":
@@ -102,7 +104,8 @@ class TokenLists:
     @property
     def lengths(self) -> Ints:
         """(P,) tokens of each item."""
-        return self.offsets[1:] - self.offsets[:-1]
+        lengths: Ints = self.offsets[1:] - self.offsets[:-1]
+        return lengths
 
 
 def _alone(index: int) -> MicroBatch:
@@ -192,11 +195,6 @@ class GlobalBatches(Sampler[MicroBatch]):
         """Micro-batches per process and global batch."""
         return self._steps(self.global_batch_size)
 
-    def pairs_seen(self, steps: int) -> int:
-        """Returns the pairs of the first `steps` global batches, every epoch counted."""
-        epochs, rest = divmod(steps, -(-len(self.data) // self.global_batch_size))
-        return epochs * len(self.data) + rest * self.global_batch_size
-
     def __len__(self) -> int:
         full, rest = divmod(len(self.data), self.global_batch_size)
         return full * self.accumulation + (self._steps(rest) if rest else 0)
@@ -225,6 +223,13 @@ class GlobalBatches(Sampler[MicroBatch]):
             if len(share) == 0:  # fewer pairs than processes: take part, count for nothing
                 share, weights = longest_first[-1:], np.zeros(1)
             yield MicroBatch(share, weights, len(pairs), tokens)
+
+
+def pairs_seen(steps: int, pairs: int, global_batch_size: int) -> int:
+    """Returns how many of `pairs` the first `steps` global batches hold, every epoch counted."""
+    batch = min(global_batch_size, pairs)
+    epochs, rest = divmod(steps, -(-pairs // batch))
+    return epochs * pairs + rest * batch
 
 
 def epoch_order(pairs: int, *, seed: int, epoch: int) -> Ints:

@@ -15,7 +15,7 @@ from prefalign.engine.logps import score_tokens
 from prefdata.errors import InputError
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
 Precision: TypeAlias = Literal["fp32", "bf16"]
@@ -100,17 +100,21 @@ def _locate(name: str) -> tuple[str, dict[str, Any]]:
 
 def add_lora(model: PreTrainedModel, lora: config.Lora) -> PeftModel:
     """Returns `model` with fresh adapters, which leave its outputs as they were; they stay fp32."""
-    from peft import LoraConfig, get_peft_model
+    from peft import get_peft_model
 
-    return get_peft_model(
-        model,
-        LoraConfig(
-            r=lora.r,
-            lora_alpha=lora.alpha,
-            lora_dropout=lora.dropout,
-            target_modules=lora.target_modules,
-            task_type="CAUSAL_LM",
-        ),
+    return get_peft_model(model, lora_config(lora))
+
+
+def lora_config(lora: config.Lora) -> LoraConfig:
+    """Returns the adapters' settings in PEFT's words."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.target_modules,
+        task_type="CAUSAL_LM",
     )
 
 

@@ -111,7 +111,9 @@ class Console:
         """Moves the bar; elsewhere prints the note, if there is one."""
         self.done += count
         if self.bars is not None and self.task is not None:
-            self.bars.update(self.task, advance=count, **({"note": note} if note else {}))
+            self.bars.advance(self.task, count)
+            if note:
+                self.bars.update(self.task, note=note)
         elif note:
             _write(f"{self.phase} {self.done:,}/{self.total:,} {self.unit}  {note}")
 

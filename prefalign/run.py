@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import resource
 import time
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +18,11 @@ from transformers import set_seed
 
 from prefalign.card import write_card
 from prefalign.config import RunConfig
-from prefalign.dataset import GlobalBatches, PairDataset
+from prefalign.dataset import GlobalBatches, PairDataset, pairs_seen
 from prefalign.engine.reference import reference_scores
 from prefalign.errors import Interrupted
 from prefalign.losses import LOSSES, NllParams
+from prefalign.measure import HeldOut, Instruments, Measured
 from prefalign.metrics import PairMetrics, PairScores, summarise
 from prefalign.model import add_lora, best_device, load_model, resolve_precision, weights_digest
 from prefalign.pair_set import PairSet, read_set
@@ -33,11 +37,13 @@ from prefalign.record import (
     write_pairs,
     write_run,
 )
-from prefalign.trainer import HeldOut, PreferenceTrainer, training_arguments
+from prefalign.trainer import PreferenceTrainer, training_arguments
+from prefdata.errors import ConfigError
 from prefdata.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     import polars as pl
+    from transformers import PreTrainedModel, TrainingArguments
 
 
 def train(config: RunConfig, reporter: Reporter, *, resume: bool = False) -> RunRecord:
@@ -68,47 +74,39 @@ class Run:
     def __init__(self, config: RunConfig, reporter: Reporter) -> None:
         self.config = config
         self.reporter = reporter
+        self.engine: Any = _trl_engine(config) if config.engine == "trl" else None
         device = best_device(config.hardware.device)
         self.precision = resolve_precision(config.hardware.precision, device)
-        self.arguments = training_arguments(config, self.precision)
+        arguments = self.engine.arguments if self.engine else training_arguments
+        self.arguments: TrainingArguments = arguments(config, self.precision)
         self.is_first = self.arguments.process_index == 0
         self.loss = LOSSES.get(config.method.name)
         self.train_set = read_set(config.data.train, config)
         self.test_set = read_set(config.data.test, config) if config.data.test else None
         self.checkpoint: Path | None = None
-        self._load_policy()
-
-    def _load_policy(self) -> None:
-        """Loads the model, notes what it is, and adds adapters if the run file asks for them."""
-        model = self.config.model
         self.reporter.say(
-            f"model {model.name}, {self.precision} on {self.arguments.world_size} x "
-            f"{self.arguments.device.type}"
+            f"{config.method.name} on {len(self.train_set.store):,} pairs, {config.model.name}, "
+            f"{self.precision}, {self.arguments.world_size} x {self.arguments.device.type}"
         )
+        self.model = self._load_model()
+
+    def _load_model(self) -> PreTrainedModel:
+        """Returns the untouched model on this process's device."""
         set_seed(self.config.optim.seed)
-        base = load_model(model, self.precision)
-        digest = [weights_digest(base) if self.is_first else ""]
+        model = load_model(self.config.model, self.precision)
+        digest = [weights_digest(model) if self.is_first else ""]
         broadcast_object_list(digest)
-        parameters, architecture = base.num_parameters(), type(base).__name__
-        self.policy: Any = add_lora(base, model.lora) if model.lora else base
-        self.model_record = ModelRecord(
-            name=model.name,
-            architecture=architecture,
-            digest=digest[0],
-            parameters=parameters,
-            trainable_parameters=sum(
-                p.numel() for p in self.policy.parameters() if p.requires_grad
-            ),
-        )
-        self.policy.to(self.arguments.device)
+        self.digest = digest[0]
+        self.parameters = model.num_parameters()
+        return model.to(self.arguments.device)
 
     def reference(self, pairs: PairSet) -> pl.DataFrame:
-        """Returns what the policy said before its first step, computed or from the cache."""
+        """Returns what the untouched model says, computed or from the cache."""
         share = -(-len(pairs.store) // self.arguments.world_size)
         return reference_scores(
-            self.policy,
+            self.model,
             pairs.store,
-            digest=self.model_record.digest,
+            digest=self.digest,
             micro_batch_size=self.config.eval.micro_batch_size,
             device=self.arguments.device,
             precision=self.precision,
@@ -143,55 +141,69 @@ class Run:
         columns = self.reference(self.train_set).select("chosen_logps", "rejected_logps")
         return np.ascontiguousarray(columns.to_numpy())
 
-    def trainer(self, checkpoint: Path | None) -> PreferenceTrainer:
+    def trainer(self, checkpoint: Path | None) -> Measured:
         """Returns the trainer, which goes on from `checkpoint` or starts afresh."""
         self.checkpoint = checkpoint
         after = int(checkpoint.name.rpartition("-")[2]) if checkpoint else None
-        log = MetricsLog(self.config.output.dir, after=after) if self.is_first else None
+        instruments = Instruments(
+            held_out=self.held_out(),
+            precision=self.precision,
+            log=MetricsLog(self.config.output.dir, after=after) if self.is_first else None,
+            reporter=self.reporter,
+            pairs_seen=self.pairs_seen,
+        )
+        if self.engine is not None:
+            test = self.test_set.store if self.test_set else None
+            return self.engine.trainer(  # type: ignore[no-any-return]
+                self.model, self.config, self.arguments, self.train_set.store, test, instruments
+            )
+        batches = self.batches()  # the reference speaks before there are adapters
+        lora = self.config.model.lora
         return PreferenceTrainer(
-            self.policy,
+            add_lora(self.model, lora) if lora else self.model,
             self.arguments,
             loss=self.loss,
             params=self.config.method,
-            batches=self.batches(),
-            held_out=self.held_out(),
-            precision=self.precision,
-            log=log,
-            reporter=self.reporter,
+            batches=batches,
+            instruments=instruments,
         )
 
-    def fit(self, trainer: PreferenceTrainer) -> float:
+    def pairs_seen(self, steps: int) -> int:
+        """Returns the training pairs of the first `steps` optimiser steps, every epoch counted."""
+        return pairs_seen(steps, len(self.train_set.store), self.config.batch.global_batch_size)
+
+    def fit(self, trainer: Measured) -> float:
         """Trains, with held-out evaluation at both ends; returns the seconds it took."""
         started = time.monotonic()
-        if self.checkpoint is None and trainer.held_out is not None:
+        held_out = trainer.instruments.held_out
+        if self.checkpoint is None and held_out is not None:
             trainer.evaluate()
-        self.reporter.begin(self.config.method.name, trainer.total_steps, "steps")
         trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
         if trainer.stop.received:
             raise Interrupted(
-                f"stopped after step {trainer.state.global_step} of {trainer.total_steps}, "
+                f"stopped after step {trainer.state.global_step} of {trainer.state.max_steps}, "
                 "which is saved",
                 signal=trainer.stop.received,
                 hint="go on with: prefalign train RUN_FILE --resume",
             )
-        if trainer.held_out is not None and trainer.held_out.at_step != trainer.state.global_step:
+        if held_out is not None and held_out.at_step != trainer.state.global_step:
             trainer.evaluate()
         return time.monotonic() - started
 
-    def finish(self, trainer: PreferenceTrainer, seconds: float) -> RunRecord:
+    def finish(self, trainer: Measured, seconds: float) -> RunRecord:
         """Writes the model, the held-out scores, `run.json` and the card; returns the record."""
-        directory = self.config.output.dir
+        directory, held_out = self.config.output.dir, trainer.instruments.held_out
         cost = self._cost(trainer, seconds)
         record = RunRecord(
             config=self.config.model_dump(mode="json"),
             engine=self.config.engine,
             precision=self.precision,
-            model=self.model_record,
+            model=self._model_record(trainer),
             train=self.train_set.record(),
             test=self.test_set.record() if self.test_set else None,
             cost=cost,
             train_loss=_last_loss(trainer),
-            metrics=self._metrics(trainer.held_out),
+            metrics=self._metrics(held_out),
             versions=versions(),
         )
         trainer.save_model(str(directory / MODEL_DIR))
@@ -199,11 +211,21 @@ class Run:
             model = self.config.model
             tokenizer = load_tokenizer(model.name, trust_remote_code=model.trust_remote_code)
             tokenizer.save_pretrained(directory / MODEL_DIR)
-            if trainer.held_out is not None:
-                write_pairs(directory, trainer.held_out.scores, trainer.held_out.reference)
+            if held_out is not None:
+                write_pairs(directory, held_out.scores, held_out.reference)
             write_run(directory, record)
             write_card(directory, record)
         return record
+
+    def _model_record(self, trainer: Measured) -> ModelRecord:
+        policy = trainer.accelerator.unwrap_model(trainer.model)
+        return ModelRecord(
+            name=self.config.model.name,
+            architecture=type(self.model).__name__,
+            digest=self.digest,
+            parameters=self.parameters,
+            trainable_parameters=sum(p.numel() for p in policy.parameters() if p.requires_grad),
+        )
 
     def _metrics(self, held_out: HeldOut | None) -> PairMetrics | None:
         if held_out is None or self.test_set is None:
@@ -214,11 +236,11 @@ class Run:
             self.test_set.prompt_ids,
         )
 
-    def _cost(self, trainer: PreferenceTrainer, seconds: float) -> Cost:
+    def _cost(self, trainer: Measured, seconds: float) -> Cost:
         steps = trainer.state.global_step
-        pairs_seen = trainer.batches.pairs_seen(steps)
+        pairs_seen = self.pairs_seen(steps)
         tokens = round(self.train_set.tokens * pairs_seen / len(self.train_set.store))
-        forward = 2.0 * self.model_record.parameters
+        forward = 2.0 * self.parameters
         backward = forward if self.config.model.lora else 2 * forward
         return Cost(
             steps=steps,
@@ -233,6 +255,15 @@ class Run:
         )
 
 
+def _trl_engine(config: RunConfig) -> ModuleType:
+    """Returns the module that adapts TRL's trainer for the run's method."""
+    name = f"prefalign.engine.trl_{config.method.name}"
+    if find_spec(name) is None:
+        problem = f"engine: there is no adapter to TRL for {config.method.name}"
+        raise ConfigError([problem], source="engine trl", hint="use engine prefalign")
+    return import_module(name)
+
+
 def newest_checkpoint(directory: Path) -> Path | None:
     """Returns the newest complete checkpoint of a run; its state file is written last."""
     found = {
@@ -242,7 +273,7 @@ def newest_checkpoint(directory: Path) -> Path | None:
     return found[max(found)] if found else None
 
 
-def _last_loss(trainer: PreferenceTrainer) -> float:
+def _last_loss(trainer: Measured) -> float:
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return float(losses[-1])
 

@@ -93,7 +93,8 @@ def score_share(
     model.eval()
     for places in batches:
         batch = collate(data, MicroBatch(places, np.ones(len(places)), len(places), 1))
-        on_device: Any = {name: tensor.to(device) for name, tensor in batch.items()}
+        tensors: Any = batch
+        on_device: Any = {name: tensor.to(device) for name, tensor in tensors.items()}
         with autocast(device, precision):
             sums = segment_logps(model, on_device)
         logps.append(torch.stack((sums.chosen, sums.rejected), dim=1).double().cpu().numpy())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +25,8 @@ def token_logps(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """
     if not torch.is_grad_enabled():
         hidden, weight = hidden.detach(), weight.detach()
-    return cast(Tensor, _TokenLogps.apply(hidden, weight, targets))
+    logps: Tensor = _TokenLogps.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
+    return logps
 
 
 class _TokenLogps(torch.autograd.Function):

@@ -81,7 +81,7 @@ def segment_logps(model: nn.Module, batch: Batch) -> SegmentLogps:
     dtype = torch.float32 if logps.device.type == "mps" else torch.float64
     sums = torch.zeros(3 * pairs, dtype=dtype, device=logps.device)
     sums = sums.index_add(0, batch["segments"], logps.to(dtype))
-    return SegmentLogps(*sums.split(pairs))
+    return SegmentLogps(*sums.view(3, pairs))
 
 
 def score_tokens(model: nn.Module) -> None:

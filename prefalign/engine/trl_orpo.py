@@ -1,0 +1,80 @@
+"""`engine: trl` for ORPO: TRL's experimental trainer and loss on our token ids.
+
+TRL is pinned to one minor version; tests/prefalign/test_trl_engine.py checks what is relied on here.
+Its ORPO may disappear from TRL in any release; then this file does, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+from prefalign.config import RunConfig
+from prefalign.engine.trl_tokens import accumulate, token_set
+from prefalign.losses.orpo import Orpo
+from prefalign.measure import Instruments, Measured
+from prefalign.model import Precision, lora_config
+from prefalign.tokenise import TokenStore
+from prefalign.trainer import argument_values
+from prefdata.errors import ConfigError
+from prefdata.tokens import load_tokenizer
+
+_NO_LABEL = -100
+
+
+class TrlOrpo(Measured, ORPOTrainer):  # type: ignore[misc]
+    """TRL's ORPOTrainer, given token ids instead of text."""
+
+    def tokenize_row(self, feature: dict[str, list[int]], *_: Any) -> dict[str, list[int]]:
+        """Returns the columns that TRL's collator pads, made from token ids that exist already."""
+        prompt = feature["prompt_ids"]
+        row = {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
+        for side in ("chosen", "rejected"):
+            completion = feature[f"{side}_ids"]
+            row[f"{side}_input_ids"] = prompt + completion
+            row[f"{side}_attention_mask"] = [1] * len(prompt + completion)
+            row[f"{side}_labels"] = [_NO_LABEL] * len(prompt) + completion
+        return row
+
+
+def arguments(config: RunConfig, precision: Precision) -> ORPOConfig:
+    """Returns the run file in TRL's words; our lambda_ is TRL's beta.
+
+    Raises:
+        ConfigError: a setting that TRL's ORPO does not have.
+    """
+    method = config.method
+    if not isinstance(method, Orpo) or method.nll_over != "all":
+        problem = "method.nll_over: TRL's ORPO has only all"
+        raise ConfigError([problem], source="engine trl", hint="use engine prefalign")
+    values = {
+        "beta": method.lambda_,
+        "max_length": config.data.max_length,
+        "disable_dropout": False,
+        "remove_unused_columns": False,
+        **config.trl,
+    }
+    return accumulate(ORPOConfig(**argument_values(config, precision) | values), config)
+
+
+def trainer(
+    model: Any,
+    config: RunConfig,
+    settings: ORPOConfig,
+    train: TokenStore,
+    test: TokenStore | None,
+    instruments: Instruments,
+) -> TrlOrpo:
+    """Returns TRL's trainer around an untouched `model`; adapters are added by TRL."""
+    return TrlOrpo(
+        model,
+        args=settings,
+        train_dataset=token_set(train),
+        eval_dataset=token_set(test) if test else None,
+        processing_class=load_tokenizer(
+            config.model.name, trust_remote_code=config.model.trust_remote_code
+        ),
+        peft_config=lora_config(config.model.lora) if config.model.lora else None,
+        instruments=instruments,
+    )

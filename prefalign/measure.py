@@ -1,0 +1,188 @@
+"""What every trainer of ours does besides training: measure, write down, report, and stop in time.
+
+`Measured` goes in front of ours and of TRL's trainers, so that runs of any engine leave the same files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accelerate.utils import gather_object
+from transformers import PrinterCallback, Trainer, TrainerCallback
+
+from prefalign.dataset import PairDataset
+from prefalign.engine.reference import in_store_order
+from prefalign.errors import Diverged
+from prefalign.metrics import PairScores
+from prefalign.model import Precision
+from prefalign.progress import Reporter
+from prefalign.record import MetricsLog
+from prefalign.score import score_frame, score_share
+from prefalign.stopping import StopOnSignal
+from prefalign.summary import summary
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass
+class HeldOut:
+    """The pairs a model is measured on, and what the reference says about them."""
+
+    data: PairDataset
+    reference: pl.DataFrame
+    scores: pl.DataFrame
+    """What the model said when it was last asked; at first that is the reference."""
+    at_step: int = 0
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """What a run measures with.
+
+    Attributes:
+        held_out: evaluated every `eval_steps`; None without a test set.
+        precision: of evaluation; training takes it from its arguments.
+        log: where metrics go; None on all processes but the first.
+        reporter: who hears of progress.
+        pairs_seen: pairs after a number of optimiser steps.
+    """
+
+    held_out: HeldOut | None
+    precision: Precision
+    log: MetricsLog | None
+    reporter: Reporter
+    pairs_seen: Callable[[int], int]
+
+
+class Steps(TrainerCallback):  # type: ignore[misc]
+    """Announces the steps, and has every step that is saved logged first: see `Measured.log`."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+
+    def on_train_begin(self, _args: Any, state: Any, _control: Any, **_options: Any) -> None:
+        """Says how many steps there will be."""
+        self.reporter.begin("training", state.max_steps, "steps")
+
+    def on_step_end(self, _args: Any, _state: Any, control: Any, **_options: Any) -> None:
+        """Runs after transformers' own callback has decided what the step ends with."""
+        control.should_log = control.should_log or control.should_save
+
+
+class Measured(Trainer):  # type: ignore[misc]
+    """Evaluates on held-out pairs, logs, reports and stops the way our runs do.
+
+    Args:
+        instruments: what it measures with.
+        arguments, options: of the trainer that follows in the order of classes.
+    """
+
+    control: Any
+
+    def __init__(self, *arguments: Any, instruments: Instruments, **options: Any) -> None:
+        held_out = instruments.held_out
+        options.setdefault("eval_dataset", held_out.data if held_out else None)
+        super().__init__(*arguments, **options)
+        self.instruments = instruments
+        self.reported = 0  # steps
+        self.stop = StopOnSignal()
+        self.remove_callback(PrinterCallback)
+        self.add_callback(self.stop)
+        self.add_callback(Steps(instruments.reporter))
+
+    def train_metrics(self) -> dict[str, float]:
+        """Returns metrics of the pairs trained on since the last call; all processes call it."""
+        return {}
+
+    def last_ids(self) -> list[str]:
+        """Returns the ids of the last pairs, for the message about a broken loss."""
+        return []
+
+    def evaluate(self, *_: Any, **_options: Any) -> dict[str, float]:
+        """Scores the held-out pairs, shared by all processes, and logs the summary.
+
+        Before the first step the model is the reference, whose scores are known.
+        """
+        held_out = self.instruments.held_out
+        if held_out is None:
+            raise ValueError("there are no held-out pairs")
+        step = self.state.global_step
+        if step != held_out.at_step:
+            held_out.scores = self._score(held_out.data)
+            held_out.at_step = step
+        reference = PairScores.of(held_out.reference)
+        values = summary(PairScores.of(held_out.scores), reference)
+        self._write("eval", values)
+        metrics = {f"eval_{name}": value for name, value in values.items()}
+        super().log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def _score(self, data: PairDataset) -> pl.DataFrame:
+        share = score_share(
+            self.model, data, micro_batch_size=self.args.per_device_eval_batch_size,
+            device=self.args.device, precision=self.instruments.precision, rank=self.args.process_index,
+            processes=self.args.world_size,
+        )  # fmt: skip
+        return score_frame(data, in_store_order(gather_object([share])))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds the pairs' metrics to the loss, writes them down and reports progress.
+
+        Raises:
+            Diverged: the loss or the gradient is no number.
+        """
+        super().log(logs, start_time)
+        if "loss" not in logs:
+            return
+        self._refuse_divergence(logs)
+        values = {
+            "loss": logs["loss"],
+            "lr": logs["learning_rate"],
+            "grad_norm": logs["grad_norm"],
+            **self.train_metrics(),
+        }
+        self._write("train", values)
+        self.instruments.reporter.advance(
+            self.state.global_step - self.reported, note=_note(values)
+        )
+        self.reported = self.state.global_step
+
+    def _write(self, kind: Any, values: dict[str, float]) -> None:
+        step = self.state.global_step
+        place = {
+            "step": step,
+            "epoch": self.state.epoch or 0.0,
+            "pairs_seen": self.instruments.pairs_seen(step),
+        }
+        if self.instruments.log is not None:
+            self.instruments.log.write(kind, place | values)
+
+    def _refuse_divergence(self, logs: dict[str, float]) -> None:
+        broken = [name for name in ("loss", "grad_norm") if not math.isfinite(logs[name])]
+        if broken:
+            ids = ", ".join(self.last_ids())
+            raise Diverged(
+                f"{broken[0]} is {logs[broken[0]]} at step {self.state.global_step}; "
+                f"last pairs: {ids}",
+                hint="lower optim.learning_rate, or look at these pairs: prefdata show FILE --row ID",
+            )
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Saves weights as safetensors and leaves out transformers' pickled arguments."""
+        super()._save(output_dir, state_dict)
+        pickled = Path(output_dir or self.args.output_dir) / "training_args.bin"
+        pickled.unlink(missing_ok=True)
+
+
+def _note(values: dict[str, float]) -> str:
+    accuracy = values.get("accuracy_reference", values.get("accuracy_mean"))
+    shown = "" if accuracy is None else f"  accuracy {accuracy:.2f}"
+    return f"loss {values['loss']:.4f}{shown}  lr {values['lr']:.1e}"
