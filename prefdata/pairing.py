@@ -65,7 +65,12 @@ def _couples(
 
 
 def _context(ranking: Ranking, **sides: Candidate) -> dict[str, Any]:
-    of_sides = {name: candidate.meta for name, candidate in sides.items() if candidate.meta}
+    # A source column of the same name stays where it is, and the candidate's fields move over.
+    of_sides = {
+        f"{name}_candidate" if name in ranking.meta else name: candidate.meta
+        for name, candidate in sides.items()
+        if candidate.meta
+    }
     return {
         "prompt": ranking.prompt,
         "tools": ranking.tools,

@@ -73,7 +73,7 @@ def convert_options(
     columns = _columns(mapping) if mapping else None
     values = tuple(label_values.split(",")) if label_values else None
     if columns is not None:
-        from prefdata.formats.mapped import check_mapping
+        from prefdata.mapping import check_mapping
 
         check_mapping(columns, values)
     elif values is not None:

@@ -24,8 +24,6 @@ from prefdata.messages import (
 )
 from prefdata.types import Candidate, Choice, Judgement, Messages, Pair, Ranking, Tie, Vote
 
-__all__ = ["check_mapping", "mapped"]
-
 
 class _Row(NamedTuple):
     """A record under the names that the mapping gives its columns."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +76,13 @@ def test_pairs_follow_the_scores_and_counts_follow_the_pairs(
     assert kinds[Pair] == count_pairs(ranking(*scores))[policy]  # type: ignore[index]
     if policy == "every":
         assert kinds[Pair] + kinds[Tie] == len(scored) * (len(scored) - 1) // 2
+
+
+def test_a_source_column_named_like_a_side_is_not_lost() -> None:
+    two = msgspec.structs.replace(ranking(2, 1), meta={"chosen": "a column of the source"})
+    (pair,) = pair_up(two, "every")
+    assert pair.meta == {
+        "chosen": "a column of the source",
+        "chosen_candidate": {"i": 0},
+        "rejected": {"i": 1},
+    }
