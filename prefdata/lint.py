@@ -17,6 +17,7 @@ from prefdata.checks import (
     SetRule,
     broken_rows,
     find_rule,
+    indexed,
     matching,
 )
 from prefdata.config import RuleSettings
@@ -139,7 +140,8 @@ def lint(
     """
     rules = _selected(select, ignore)
     policy = _Policy(settings or {}, pairs.height, len(quarantine))
-    evidence = Evidence(pairs=_indexed(pairs), against=against, tokens=tokens)
+    _require_canonical(pairs)
+    evidence = Evidence(pairs=indexed(pairs), against=against, tokens=tokens)
     found = _located(_run(rules, evidence, policy), evidence)
     set_aside = _quarantined(quarantine)
     counts, frames = [], []
@@ -187,14 +189,13 @@ class _Policy:
         return self._settings.get(rule.name, RuleSettings())
 
 
-def _indexed(pairs: pl.DataFrame) -> pl.DataFrame:
+def _require_canonical(pairs: pl.DataFrame) -> None:
     missing = [name for name in PAIRS.names if name not in pairs.columns]
     if missing:
         raise FormatError(
             f"not a frame of canonical pairs: it has no column {', '.join(missing)}",
             hint="prefdata.convert(source).pairs and prefdata.read_pairs(path) return one",
         )
-    return pairs.select(PAIRS.names).with_row_index("index")
 
 
 def _run(rules: list[Rule], evidence: Evidence, policy: _Policy) -> dict[str, pl.DataFrame]:

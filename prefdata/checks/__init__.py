@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from msgspec import Struct
 
 from prefdata.errors import PrefError
+from prefdata.frame import PAIRS
 from prefdata.registry import Registry, did_you_mean
 from prefdata.types import Level
 
@@ -230,9 +231,14 @@ def matching(words: Iterable[str]) -> set[str]:
     """
     names: set[str] = set()
     for word in words:
-        family = {rule.name for rule in RULES if rule.code.startswith(word.upper())}
+        family = {rule.name for rule in RULES if rule.code[:-2] == word.upper()}
         names |= family or {find_rule(word).name}
     return names
+
+
+def indexed(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Returns the canonical columns of `pairs` as rules see them: with `index`, in one chunk."""
+    return pairs.select(PAIRS.names).rechunk().with_row_index("index")
 
 
 def broken_rows(rules: list[RowRule], frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -247,7 +253,8 @@ def broken_rows(rules: list[RowRule], frame: pl.DataFrame) -> dict[str, pl.DataF
     found = {}
     for rule in rules:
         message = pl.lit(rule.message) if isinstance(rule.message, str) else rule.message
-        rows = frame.filter(masks[rule.name])
+        # one chunk: polars 2.1 panics where it formats columns whose chunks do not line up
+        rows = frame.filter(masks[rule.name]).rechunk()
         found[rule.name] = rows.select("index", message=message)
     return found
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from prefdata.checks import RULES, SAFE_DROP, Evidence, Rule, found_rows, matching
+from prefdata.checks import RULES, SAFE_DROP, Evidence, Rule, found_rows, indexed, matching
 from prefdata.errors import PrefError
 
 
@@ -58,7 +58,7 @@ def curate(pairs: pl.DataFrame, select: Iterable[str] | None = None) -> Curated:
     """
     kept, removed = pairs, []
     for rule in droppers(select):
-        found = found_rows(rule, Evidence(pairs=kept.with_row_index("index")))
+        found = found_rows(rule, Evidence(pairs=indexed(kept)))
         breaks = pl.int_range(pl.len()).is_in(found["index"].implode())
         removed.append(kept.filter(breaks).with_columns(reason=pl.lit(rule.name)))
         kept = kept.filter(~breaks)

@@ -41,7 +41,7 @@ def split(
     empty = [name for name, part in parts.items() if part.is_empty()]
     if empty:
         raise InputError(
-            f"{len(part_of):,} prompts are too few: {' and '.join(empty)} would be empty",
+            f"{_prompts(len(part_of))} too few: {' and '.join(empty)} would be empty",
             hint="a prompt is never divided; ask for a larger share, or fewer parts",
         )
     return parts
@@ -49,8 +49,12 @@ def split(
 
 def shared_prompts(parts: Mapping[str, pl.DataFrame]) -> int:
     """Returns how many prompts occur in more than one part."""
-    prompts = [part.select("prompt_id").unique() for part in parts.values()]
-    return int(pl.concat(prompts).is_duplicated().sum()) if prompts else 0
+    prompts = pl.concat(part["prompt_id"].unique() for part in parts.values())
+    return int((prompts.value_counts()["count"] > 1).sum())
+
+
+def _prompts(number: int) -> str:
+    return "1 prompt is" if number == 1 else f"{number:,} prompts are"
 
 
 def _assign(prompt_ids: pl.Series, shares: Mapping[str, float], seed: int) -> dict[str, str]:

@@ -80,12 +80,11 @@ def _colour(level: str) -> str:
 
 
 def _summary(findings: Findings, view: View) -> str:
-    counted = f"{findings.pairs:,} pairs"
+    counted = _number(findings.pairs, "pair")
     if findings.quarantined:
-        rows = "row" if findings.quarantined == 1 else "rows"
-        counted += f", {findings.quarantined:,} {rows} set aside"
+        counted += f", {_number(findings.quarantined, 'row')} set aside"
     if not findings.broken:
-        return f"{counted} · nothing found by {len(findings.rules):,} rules"
+        return f"{counted} · nothing found by {_number(len(findings.rules), 'rule')}"
     parts = [counted, _verdict(findings)]
     fixable = sum(rule.count for rule in findings.broken if find_rule(rule.name).fix == SAFE_DROP)
     if fixable:
@@ -99,11 +98,15 @@ def _summary(findings: Findings, view: View) -> str:
     return " · ".join(parts)
 
 
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _verdict(findings: Findings) -> str:
-    numbers: list[str] = []
-    for level, verb in _VERBS.items():
-        rules = sum(rule.level == level for rule in findings.broken)
-        if rules:
-            noun = ("rule " if rules == 1 else "rules ") if not numbers else ""
-            numbers.append(f"{rules} {noun}{verb}")
-    return ", ".join(numbers)
+    numbers = {
+        verb: sum(rule.level == level for rule in findings.broken)
+        for level, verb in _VERBS.items()
+    }
+    first, *others = [(verb, number) for verb, number in numbers.items() if number]
+    parts = [f"{_number(first[1], 'rule')} {first[0]}"]
+    return ", ".join(parts + [f"{number} {verb}" for verb, number in others])
