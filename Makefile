@@ -7,7 +7,7 @@ DEMO_OUT ?= demo-out
 
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 
-.PHONY: demo test lint types schemas bench clean
+.PHONY: demo test lint types schemas docs bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -35,6 +35,9 @@ types: $(STAMP)  ## mypy, strict
 
 schemas: $(STAMP)  ## regenerate the JSON Schemas; fails when they had drifted
 	$(BIN)/python schemas/generate.py
+
+docs: $(STAMP)  ## rerun README's commands and rewrite its outputs and tables
+	$(BIN)/python -m tests.readme
 
 bench: $(STAMP)  ## side-by-side benchmarks; figures go to benchmarks/results.md
 	$(BIN)/python -m benchmarks.convert

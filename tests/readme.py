@@ -1,0 +1,67 @@
+"""README.md's outputs and tables, made by running what it shows.
+
+`python -m tests.readme` (or `make docs`) rewrites them; a test fails when they had drifted.
+"""
+
+import re
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
+
+from prefdata.checks import RULES
+from prefdata.formats import LAYOUTS
+from tests.command import run_program
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+
+def rendered(text: str) -> str:
+    """Returns README's text with every console block and generated table as of now."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copy(ROOT / "prefalign/demo/votes.json.gz", folder)
+        text = re.sub(
+            r"(?s)```console\n(.*?)```\n",
+            lambda block: f"```console\n{_console(block[1], folder)}```\n",
+            text,
+        )
+    tables = {"formats": formats_table(), "rules": rules_table()}
+    for name, table in tables.items():
+        between = rf"(?s)(<!-- {name}: [^\n]*-->\n).*?(<!-- /{name} -->)"
+        text = re.sub(between, lambda m, table=table: m[1] + table + m[2], text)
+    return text
+
+
+def _console(block: str, folder: Path) -> str:
+    """Returns the commands of a block, each with what it prints when run in order in `folder`."""
+    out = []
+    for line in block.splitlines():
+        if not line.startswith("$ "):
+            continue
+        program, *args = shlex.split(line.removeprefix("$ "))
+        ran = run_program(program, *args, cwd=folder)
+        assert ran.returncode in (0, 1), f"{line}\n{ran.stderr}"
+        out += [line, *ran.stdout.rstrip("\n").splitlines()]
+    return "\n".join(out) + "\n"
+
+
+def formats_table() -> str:
+    """Returns the table of layouts."""
+    rows = [f"| `{layout.name}` | {layout.summary} |" for layout in LAYOUTS]
+    return "\n".join(["| name | what it is |", "| --- | --- |", *rows]) + "\n"
+
+
+def rules_table() -> str:
+    """Returns the table of rules."""
+    rows = [
+        f"| {rule.code} | `{rule.name}` | {rule.level} | {rule.summary} |"
+        for rule in sorted(RULES, key=lambda rule: rule.code)
+    ]
+    head = ["| code | name | level | what it finds |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+if __name__ == "__main__":
+    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,18 @@
+"""README says what the programs say."""
+
+import re
+
+import pytest
+
+from tests.prefdata.cli.test_program import COMMANDS
+from tests.readme import README, rendered
+
+
+def test_outputs_and_tables_are_current() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert rendered(text) == text, "run: make docs"
+
+
+@pytest.mark.parametrize(("program", "command"), COMMANDS)
+def test_every_command_is_in_the_readme(program: str, command: str) -> None:
+    assert re.search(rf"{program} {command}\b", README.read_text(encoding="utf-8"))
