@@ -29,7 +29,7 @@ _THINKING_KEYS = ("thinking", "reasoning_content")
 _PLAIN_KEYS = ("name", "tool_calls", "tool_call_id")
 _JSON_KINDS: tuple[tuple[type, str], ...] = (
     (type(None), "null"),
-    (bool, "true or false"),
+    (bool, "a boolean"),
     (int, "a number"),
     (float, "a number"),
     (str, "text"),

@@ -58,9 +58,8 @@ def _table(result: Curated) -> list[str]:
 
     kept, removed = result.kept.height, result.removed.height
     lines = [f"{kept + removed:,} pairs in = {kept:,} kept + {removed:,} removed"]
-    for reason, count in _reasons(result).items():
-        lines.append(f"{count:>9,}  {find_rule(reason).code} {reason}")
-    return lines
+    reasons = [(find_rule(name).code, name, count) for name, count in _reasons(result).items()]
+    return lines + [f"{count:>9,}  {code} {name}" for code, name, count in sorted(reasons)]
 
 
 def _reasons(result: Curated) -> dict[str, int]:

@@ -104,8 +104,7 @@ def _number(count: int, noun: str) -> str:
 
 def _verdict(findings: Findings) -> str:
     numbers = {
-        verb: sum(rule.level == level for rule in findings.broken)
-        for level, verb in _VERBS.items()
+        verb: sum(rule.level == level for rule in findings.broken) for level, verb in _VERBS.items()
     }
     first, *others = [(verb, number) for verb, number in numbers.items() if number]
     parts = [f"{_number(first[1], 'rule')} {first[0]}"]
