@@ -1,0 +1,100 @@
+"""What a person and what a program are shown of the same findings."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import polars as pl
+import pytest
+from hypothesis import given
+from rich.cells import cell_len
+
+from prefdata.lint import Findings, lint
+from prefdata.render import RENDERERS, View
+from prefdata.render.json import DiagnosticReport
+from tests.prefdata.pairs import FRAMES, frame, pair
+
+SCHEMA = DiagnosticReport.model_json_schema(mode="serialization")
+
+
+def shown(findings: Findings, renderer: str = "text", **view: object) -> str:
+    return "".join(RENDERERS.get(renderer)(findings, View(**view)))  # type: ignore[arg-type]
+
+
+def sample() -> pl.DataFrame:
+    return frame(
+        *(pair(f"q{i}", "same", "same", i) for i in range(1, 9)),
+        pair("q9", "", "b", 1204),
+        pair("q10", "a", "b", 11, chosen_score=1.0, rejected_score=1.0),
+    )
+
+
+def test_text() -> None:
+    assert shown(lint(sample()), max_per_rule=2).splitlines() == [
+        "t.jsonl:1204  PD104 empty-completion  error    chosen says nothing",
+        't.jsonl:1     PD201 identical-pair    error    chosen and rejected are the same ("same")',
+        't.jsonl:2     PD201 identical-pair    error    chosen and rejected are the same ("same")',
+        "              PD201 identical-pair    error    6 more (--max-per-rule 0 shows all)",
+        "t.jsonl:11    PD303 tied-score        warning  both sides score 1.0",
+        "10 pairs · 2 rules failed, 1 warned · 9 fixable: prefdata convert, then curate"
+        " · explain: prefdata explain PD104",
+    ]
+
+
+def test_statistics() -> None:
+    lines = shown(lint(sample()), statistics=True, converted="p.parquet").splitlines()
+    assert [line.split() for line in lines[:-1]] == [
+        ["1", "PD104", "empty-completion", "error", "10.00%"],
+        ["8", "PD201", "identical-pair", "error", "80.00%"],
+        ["1", "PD303", "tied-score", "warning", "10.00%"],
+    ]
+    assert "9 fixable: prefdata curate p.parquet -o OUT" in lines[-1]
+
+
+def test_nothing_found() -> None:
+    text = shown(lint(frame(pair("q", "a", "b")), select=["PD2"]))
+    assert text == "1 pair · nothing found by 3 rules\n"
+
+
+def test_text_from_data_cannot_reach_the_terminal() -> None:
+    nasty = "\x1b[2J\x1b]0;owned\x07\r\n\t\u202e\u200b"
+    text = shown(lint(frame(pair("q", nasty, nasty))))
+    assert text.count("\n") == len(text.splitlines()) == 2
+    assert text.replace("\n", "").isprintable()
+    assert "\\x1b[2J" in text
+    assert "\\u202e" in text
+
+
+def test_columns_line_up_under_wide_characters() -> None:
+    pairs = frame(pair("q", "x", "x"), pair("q", "y", "y", 2)).with_columns(
+        file=pl.Series(["日本語.jsonl", "a.jsonl"])
+    )
+    lines = shown(lint(pairs)).splitlines()[:2]
+    assert len({cell_len(line[: line.index("PD201")]) for line in lines}) == 1
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_lines_fit_the_terminal(width: int) -> None:
+    pairs = frame(*(pair("q", "日本語" * 30, "日本語" * 30, i) for i in range(1, 4)))
+    *lines, _summary = shown(lint(pairs), width=width).splitlines()
+    assert max(map(cell_len, lines)) <= width
+
+
+@given(FRAMES)
+def test_any_findings_can_be_shown(pairs: pl.DataFrame) -> None:
+    findings = lint(pairs, against=pairs)
+    lines = shown(findings, max_per_rule=0).splitlines()
+    assert len(lines) == findings.frame.height + 1
+    assert all(line.isprintable() for line in lines)
+    shown(findings, statistics=True)
+
+
+@given(FRAMES)
+def test_json_holds_everything_and_fits_its_schema(pairs: pl.DataFrame) -> None:
+    findings = lint(pairs, against=pairs)
+    report = json.loads(shown(findings, "json", max_per_rule=1))
+    jsonschema.validate(report, SCHEMA)
+    assert len(report["findings"]) == findings.frame.height
+    assert sum(rule["count"] for rule in report["rules"]) == findings.frame.height
+    assert report["pairs"] == pairs.height
