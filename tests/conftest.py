@@ -6,6 +6,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["NO_COLOR"] = "1"
+# tiny models gain nothing from threads, and several test processes share the cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path
 
