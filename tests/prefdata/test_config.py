@@ -54,7 +54,7 @@ def test_all_problems_are_listed_with_what_was_meant(tmp_path: Path) -> None:
 
 def test_broken_toml(tmp_path: Path) -> None:
     (tmp_path / "prefdata.toml").write_text("select = [")
-    with pytest.raises(ConfigError, match="prefdata.toml"):
+    with pytest.raises(ConfigError, match=r"prefdata\.toml"):
         load_settings(tmp_path)
     (tmp_path / "prefdata.toml").unlink()
     (tmp_path / "pyproject.toml").write_text("not toml")
