@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +55,7 @@ def command(
     from prefalign.compare import compare
     from prefalign.progress import Console
 
+    _quiet_libraries()
     comparison = compare(
         list(runs),
         pairs=pairs,
@@ -66,6 +69,12 @@ def command(
         click.echo(comparison.model_dump_json(indent=2))
     else:
         print_table(comparison)
+
+
+def _quiet_libraries() -> None:
+    """Leaves the terminal to our own progress; has to run before transformers is imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def write_page(comparison: Comparison, path: Path) -> None:

@@ -142,7 +142,7 @@ def line_chart(
         top,
         bottom,
         [Tick(across(value), f"{value:,.0f}") for value in ticks(across.low, across.high, 4)],
-        [Tick(up(value), show(value)) for value in ticks(up.low, up.high, 4)],
+        [Tick(up(value), show(value)) for value in ticks(up.low, up.high, 5)],
         _lines(drawn, across, up),
         None if baseline is None else up(baseline),
     )

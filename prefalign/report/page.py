@@ -154,15 +154,17 @@ def _losses(comparison: Comparison) -> list[charts.LineChart]:
     drawn = []
     for tone, run in list(enumerate(comparison.runs))[1:]:
         raw = [(point.pairs_seen, point.loss) for point in run.losses]
-        window = max(1, len(raw) // 8)
-        series = [
-            charts.Series(run.name, tone, raw, faint=True),
-            charts.Series(run.name, tone, charts.smoothed(raw, window)),
-        ]
-        note = f"over training pairs seen; bold: mean of {window} steps"
-        drawn.append(
-            charts.line_chart(series, title=f"Training loss of {run.name}", note=note, show=_plain)
+        window = len(raw) // 8
+        series = [charts.Series(run.name, tone, raw)]
+        note = "over training pairs seen"
+        if window > 1:
+            smooth = charts.Series(run.name, tone, charts.smoothed(raw, window))
+            series = [series[0]._replace(faint=True), smooth]
+            note += f"; bold: mean of {window} steps"
+        chart = charts.line_chart(
+            series, title=f"Training loss of {run.name}", note=note, show=_plain
         )
+        drawn.append(chart)
     return [chart for chart in drawn if chart is not None]
 
 

@@ -15,12 +15,17 @@ def percent(share: float) -> str:
 
 def points(difference: float) -> str:
     """Returns a difference of shares in percentage points, signed: `+14.2`."""
-    return f"{100 * difference:+.1f}"
+    return f"{_unsigned_zero(100 * difference, 1):+.1f}"
 
 
 def nats(value: float) -> str:
     """Returns nats with three decimals, signed: `-0.031`; nothing moved is `0`."""
-    return f"{value:+.3f}" if value else "0"
+    return f"{_unsigned_zero(value, 3):+.3f}" if value else "0"
+
+
+def _unsigned_zero(value: float, digits: int) -> float:
+    """Returns the rounded value; what rounds to -0.0 is 0.0."""
+    return round(value, digits) + 0.0
 
 
 def metric(value: float, unit: str) -> str:

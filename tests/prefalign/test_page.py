@@ -189,6 +189,7 @@ def test_numbers_read_well() -> None:
         "1 h 02 min",
     ]
     assert (words.nats(-0.0314), words.nats(0.0), words.points(0.142)) == ("-0.031", "0", "+14.2")
+    assert (words.nats(-0.0001), words.points(-1e-9)) == ("+0.000", "+0.0")
 
 
 @pytest.mark.parametrize(
