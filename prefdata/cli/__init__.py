@@ -96,7 +96,9 @@ def run(group: click.Group, name: str) -> None:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
         what = f"a bug in {name}: {type(error).__name__} at {where}: {error}"
-        _report(PrefError(what, hint="run the command again with --debug and report what it prints"))
+        _report(
+            PrefError(what, hint="run the command again with --debug and report what it prints")
+        )
         code = EXIT_ERROR
     sys.exit(code if isinstance(code, int) else EXIT_OK)
 
