@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _COLOURS: dict[Level, str] = {"error": "red", "warning": "yellow", "info": "blue"}
 _VERBS: dict[Level, str] = {"error": "failed", "warning": "warned", "info": "noted"}
 _WHOLE_SET = "whole set"
+_INDENT = "    "
 
 
 @renderer("text")
@@ -62,17 +63,25 @@ def _one_line(text: str) -> str:
 
 
 def _lines(rows: list[tuple[str, ...]], view: View) -> Iterator[str]:
-    """Yields rows in columns; wide characters count as the two cells they take."""
+    """Yields rows in columns; wide characters count as the two cells they take.
+
+    Where a row does not fit the terminal, its message takes a line of its own.
+    """
     widths = [max((cell_len(row[i]) for row in rows), default=0) for i in range(3)]
     for row in rows:
         cells = [set_cell_size(cell, width) for cell, width in zip(row, widths, strict=False)]
         line = "  ".join([*cells, row[3]])
         if view.width and cell_len(line) > view.width:
-            line = set_cell_size(line, view.width - 1) + "…"
+            head = _cut("  ".join(cells).rstrip(), view.width)
+            line = head + "\n" + _cut(_INDENT + row[3], view.width)
         if view.colour:
             level = row[2]
             line = line.replace(f"  {level}", "  " + click.style(level, _colour(level)), 1)
         yield line + "\n"
+
+
+def _cut(line: str, width: int) -> str:
+    return line if cell_len(line) <= width else set_cell_size(line, width - 1) + "…"
 
 
 def _colour(level: str) -> str:

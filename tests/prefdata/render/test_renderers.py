@@ -98,3 +98,9 @@ def test_json_holds_everything_and_fits_its_schema(pairs: pl.DataFrame) -> None:
     assert len(report["findings"]) == findings.frame.height
     assert sum(rule["count"] for rule in report["rules"]) == findings.frame.height
     assert report["pairs"] == pairs.height
+
+
+def test_a_message_that_does_not_fit_takes_its_own_line() -> None:
+    first, second, *_ = shown(lint(sample(), select=["PD303"]), width=50).splitlines()
+    assert first == "t.jsonl:11  PD303 tied-score  warning"
+    assert second == "    both sides score 1.0"
