@@ -1,0 +1,257 @@
+"""Real launches: `prefalign train` and `accelerate launch`, one and two CPU processes, and refusals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prefalign.config import RunConfig
+from prefalign.launch import is_worker, launch_line
+from prefalign.processes import asked_in
+from prefdata.frame import pairs_table, to_polars
+from prefdata.types import Message, Origin, Pair
+from tests.prefalign.toys import write_toy_pairs
+
+ENVIRONMENT = {
+    **{k: v for k, v in os.environ.items() if not k.startswith(("ACCELERATE_", "PREFALIGN_"))},
+    "PYTHONPATH": os.pathsep.join(sys.path),
+    "OMP_NUM_THREADS": "1",
+}
+TRAIN = [sys.executable, "-m", "prefalign", "train"]
+ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch"]
+
+
+class Workplace:
+    """A directory with a run file, and a way to run commands in it."""
+
+    def __init__(self, directory: Path, settings: dict[str, Any]) -> None:
+        self.directory = directory
+        self.run_file = directory / "run.yaml"
+        self.run_file.write_text(yaml.safe_dump(settings))
+        self.environment = ENVIRONMENT | {"PREFALIGN_CACHE": str(directory / "cache")}
+
+    def run(self, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            command,
+            cwd=self.directory,
+            env=self.environment | variables,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def losses(self, run: str) -> list[float]:
+        lines = (self.directory / run / "metrics.jsonl").read_text().splitlines()
+        return [line["loss"] for line in map(json.loads, lines) if line["kind"] == "train"]
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, tiny_model: Path) -> Workplace:
+    """Five steps of DPO: four global batches of 8 pairs and one of 3."""
+    settings = {
+        "data": {
+            "train": str(write_toy_pairs(tmp_path / "train.parquet", 35)),
+            "test": str(write_toy_pairs(tmp_path / "test.parquet", 5, first=100)),
+        },
+        "model": {"name": str(tiny_model)},
+        "method": {"name": "dpo"},
+        "optim": {"learning_rate": 1e-3, "warmup_ratio": 0.0},
+        "batch": {"global_batch_size": 8, "micro_batch_size": 2},
+        "hardware": {"device": "cpu", "precision": "fp32"},
+        "output": {"dir": "one"},
+    }
+    return Workplace(tmp_path, settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["dpo", "orpo"])
+def test_two_processes_lose_what_one_does(workplace: Workplace, method: str) -> None:
+    run_file = str(workplace.run_file)
+    choose = ["--set", f"method={{name: {method}}}"]
+    one = workplace.run(*TRAIN, run_file, *choose)
+    assert (one.returncode, one.stdout) == (0, "one\n"), one.stderr
+    two = workplace.run(
+        *TRAIN, run_file, *choose, "--set", "hardware.num_processes=2", "--set", "output.dir=two"
+    )
+    assert (two.returncode, two.stdout) == (0, "two\n"), two.stderr
+    assert len(workplace.losses("one")) == 5
+    assert workplace.losses("two") == pytest.approx(workplace.losses("one"), abs=1e-5)
+    record = json.loads((workplace.directory / "two" / "run.json").read_text())
+    assert record["cost"]["processes"] == 2
+    assert (workplace.directory / "two" / "logs" / "rank-1.log").exists()
+
+
+@pytest.mark.slow
+def test_launched_by_hand_it_is_the_same_run(workplace: Workplace) -> None:
+    ours = workplace.run(*TRAIN, str(workplace.run_file))
+    line = [
+        "--multi_gpu",
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+    ]
+    theirs = workplace.run(
+        *ACCELERATE, *line, "--num_processes", "2", "--main_process_port", "0",
+        "-m", "prefalign", "train", "run.yaml", "--set", "output.dir=hand",
+        ACCELERATE_USE_CPU="true",
+    )  # fmt: skip
+    assert (ours.returncode, theirs.returncode) == (0, 0), theirs.stderr
+    assert workplace.losses("hand") == pytest.approx(workplace.losses("one"), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_fewer_processes_than_asked_for_are_refused(workplace: Workplace) -> None:
+    done = workplace.run(
+        *ACCELERATE, "--quiet", "--cpu", "--num_processes", "2", "--num_machines", "1",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "prefalign", "train", "run.yaml",
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "error: 2 processes were asked for, 1 started" in done.stderr
+    assert "hint: ACCELERATE_USE_CPU=true accelerate launch --num_processes 2" in done.stderr
+    assert "--multi_gpu" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (workplace.directory / "one").exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(workplace: Workplace) -> None:
+    longer = ["--set", "optim.epochs=12"]  # 60 steps
+    process = subprocess.Popen(
+        [*TRAIN, "run.yaml", *longer],
+        cwd=workplace.directory,
+        env=workplace.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = workplace.directory / "one" / "metrics.jsonl"
+    while process.poll() is None and not (metrics.exists() and '"train"' in metrics.read_text()):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=120)[1]
+    assert process.returncode == 130, stderr
+    assert "is saved" in stderr
+    assert "Traceback" not in stderr
+
+    interrupted = workplace.losses("one")
+    assert 0 < len(interrupted) < 60
+    resumed = workplace.run(*TRAIN, "run.yaml", *longer, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    undisturbed = workplace.run(*TRAIN, "run.yaml", *longer, "--set", "output.dir=whole")
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    assert workplace.losses("one")[: len(interrupted)] == interrupted
+    assert workplace.losses("one") == workplace.losses("whole")
+
+
+def test_pairs_that_teach_nothing_are_refused_before_a_model_loads(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    same = (Message("assistant", "Blue."),)
+    pair = Pair(
+        prompt=(Message("user", "Colour?"),),
+        chosen=same,
+        rejected=same,
+        origin=Origin("raw", "raw.jsonl", 7),
+    )
+    to_polars(pairs_table([pair])).write_parquet(tmp_path / "same.parquet")
+    done = workplace.run(*TRAIN, "run.yaml", "--set", f"data.train={tmp_path / 'same.parquet'}")
+    assert done.returncode == 2
+    assert "identical-pair" in done.stderr
+    assert "raw.jsonl:7" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (workplace.directory / "one").exists()
+
+
+def test_a_run_is_not_overwritten_by_accident(workplace: Workplace) -> None:
+    (workplace.directory / "one" / "checkpoint-3").mkdir(parents=True)
+    done = workplace.run(*TRAIN, "run.yaml")
+    assert done.returncode == 2
+    assert "one: holds a run already" in done.stderr
+    assert "--resume" in done.stderr
+
+
+def test_a_typo_in_the_run_file(workplace: Workplace) -> None:
+    done = workplace.run(*TRAIN, "run.yaml", "--set", "method.bta=0.9")
+    assert done.returncode == 2
+    assert "beta" in done.stderr
+    assert len(done.stderr.splitlines()) <= 4
+
+
+def test_a_model_that_is_not_there(workplace: Workplace) -> None:
+    done = workplace.run(*TRAIN, "run.yaml", "--set", "model.name=./nowhere")
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_failure_inside_a_worker_is_one_message(workplace: Workplace, tiny_model: Path) -> None:
+    # the tokenizer is there, the weights are not: only the worker finds out
+    broken = workplace.directory / "broken"
+    broken.mkdir()
+    for file in tiny_model.iterdir():
+        if file.suffix != ".safetensors":
+            (broken / file.name).write_bytes(file.read_bytes())
+    done = workplace.run(*TRAIN, "run.yaml", "--set", f"model.name={broken}")
+    assert done.returncode == 2
+    assert f"error: cannot load the model {broken}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 4
+
+
+def config(**hardware: Any) -> RunConfig:
+    return RunConfig.model_validate(
+        {
+            "data": {"train": "t"},
+            "model": {"name": "m"},
+            "method": {"name": "dpo"},
+            "output": {"dir": "o"},
+            "hardware": {"device": "cpu", **hardware},
+        }
+    )
+
+
+def test_several_cpu_processes_need_a_line_that_starts_them() -> None:
+    line, variables = launch_line(config(num_processes=2))
+    assert "--multi_gpu" in line
+    assert "--cpu" not in line
+    assert variables == {"ACCELERATE_USE_CPU": "true"}
+
+
+def test_extra_launch_arguments_replace_ours() -> None:
+    line, _ = launch_line(config(num_processes=4), ["--config_file", "fsdp.yaml"])
+    assert line == ["--config_file", "fsdp.yaml", "--num_processes", "4"]
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        (["--num_processes", "2", "-m", "prefalign"], 2),
+        (["--num_processes=8"], 8),
+        (["--cpu", "-m", "prefalign"], None),
+    ],
+)
+def test_what_a_launcher_was_asked_for(line: list[str], asked: int | None) -> None:
+    assert asked_in(["python", "accelerate", "launch", *line]) == asked
+
+
+def test_a_launcher_s_config_file_asks_too(tmp_path: Path) -> None:
+    file = tmp_path / "accelerate.yaml"
+    file.write_text("num_processes: 3\n")
+    assert asked_in(["accelerate", "launch", "--config_file", str(file)]) == 3
+
+
+def test_a_worker_knows_what_it_is() -> None:
+    assert is_worker({"LOCAL_RANK": "0"})
+    assert is_worker({"ACCELERATE_DYNAMO_BACKEND": "NO", "ACCELERATE_USE_CPU": "true"})
+    assert not is_worker({"ACCELERATE_USE_CPU": "true"})
