@@ -76,7 +76,14 @@ def _recorded(runs: list[FinishedRun]) -> Evidence:
             hint="prefalign compare RUN... --pairs FILE",
         )
     frames = [_frame(run, test.source) for run in runs]
-    texts = _texts(test.source, test.sha256, frames[0]["id"].to_list())
+    ids = frames[0]["id"].to_list()
+    for run, frame in zip(runs, frames, strict=True):
+        if frame["id"].to_list() != ids:
+            raise InputError(
+                f"{run.directory / PAIRS_FILE}: holds other pairs than {runs[0].name}'s",
+                hint=f"score the pairs again: prefalign compare RUN... --pairs {test.source}",
+            )
+    texts = _texts(test.source, test.sha256, ids)
     gone = f"{test.source} is gone or changed: its pairs count as if each had a prompt of its own"
     return Evidence(
         source=test.source,

@@ -96,8 +96,8 @@ def print_table(comparison: Comparison) -> None:
     said = [*words.verdict(comparison), *comparison.remarks]
     if sys.stdout.isatty():
         console = Console(highlight=False)
-        wide = console.measure(_table(comparison)).maximum <= console.width
-        console.print(_table(comparison, broken=not wide))
+        needed = Console(width=_UNWRAPPED).measure(_table(comparison)).maximum
+        console.print(_table(comparison, broken=needed > console.width))
         for line in said:
             console.print(line, markup=False)
         return
@@ -120,7 +120,7 @@ def _table(comparison: Comparison, *, drawn: bool = True, broken: bool = False) 
     prompts = "" if held_out.prompts is None else f" from {held_out.prompts:,} prompts"
     title = f"{held_out.pairs:,} held-out pairs{prompts}, 95 % intervals"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD if drawn else None)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for run in comparison.runs:
         table.add_column(Text(run.name), justify="right")
     for group in groups(comparison):

@@ -31,8 +31,8 @@ class Group(NamedTuple):
 def groups(comparison: Comparison) -> list[Group]:
     """Returns every number of the comparison, in the order of importance."""
     runs, held_out = comparison.runs, comparison.held_out
-    longer_chosen = f"longer one chosen ({held_out.longer_chosen} pairs)"
-    longer_rejected = f"longer one rejected ({held_out.longer_rejected} pairs)"
+    longer_chosen = f"longer chosen ({held_out.longer_chosen})"
+    longer_rejected = f"longer rejected ({held_out.longer_rejected})"
     lengths = [
         _metric(runs, longer_chosen, "accuracy_longer_chosen", words.percent),
         _metric(runs, longer_rejected, "accuracy_longer_rejected", words.percent),
@@ -40,15 +40,15 @@ def groups(comparison: Comparison) -> list[Group]:
     drifts = [_metric(runs, side, f"drift_{side}", words.nats) for side in ("chosen", "rejected")]
     return [
         Group("Pair accuracy, %", _accuracies(runs)),
-        Group("Relative to the reference, %", lengths),
-        Group("Drift from untouched, nats/token", drifts),
-        Group("Language model, nats/token", [_metric(runs, "NLL of chosen", "nll_chosen", _nll)]),
+        Group("Relative, by length, %", lengths),
+        Group("Drift, nats per token", drifts),
+        Group("Fit, nats per token", [_metric(runs, "NLL of chosen", "nll_chosen", _nll)]),
         Group("Cost", _costs(runs)),
     ]
 
 
 def _accuracies(runs: list[Run]) -> list[Row]:
-    relative = _metric(runs, "relative to the reference", "accuracy_reference", words.percent)
+    relative = _metric(runs, "relative to reference", "accuracy_reference", words.percent)
     differences = (run.against_untouched for run in runs)
     return [
         relative._replace(main=True),
@@ -88,8 +88,8 @@ def _costs(runs: list[Run]) -> list[Row]:
     shown: dict[str, Callable[[Cost], str]] = {
         "pairs seen": lambda cost: f"{cost.pairs_seen:,}",
         "tokens seen": lambda cost: f"{cost.tokens_seen:,}",
-        "compute, estimated": lambda cost: words.metric(cost.flops, "FLOP"),
-        "of it for the reference": lambda cost: words.metric(cost.reference_flops, "FLOP"),
+        "compute (estimate)": lambda cost: words.metric(cost.flops, "FLOP"),
+        "for the reference": lambda cost: words.metric(cost.reference_flops, "FLOP"),
         "peak memory": _memory,
         "wall clock": lambda cost: words.duration(cost.seconds),
         "hardware": lambda cost: f"{cost.processes} x {cost.device}",

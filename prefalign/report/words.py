@@ -91,7 +91,7 @@ def _against_each_other(comparison: Comparison) -> str:
     if lead.low > 0:
         return f"{best.name} leads {second.name} by {percent(lead.value)} points ({span})."
     if lead.value == 0:
-        return f"{best.name} and {second.name} are level ({span} points)."
+        return f"{best.name} and {second.name} are level."
     return (
         f"{best.name} is {percent(lead.value)} points ahead of {second.name}, which these "
         f"{comparison.held_out.pairs} pairs do not decide ({span})."

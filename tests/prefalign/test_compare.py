@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
@@ -236,6 +242,12 @@ def test_what_is_no_finished_run_is_named(runs: list[Path], tmp_path: Path) -> N
     with pytest.raises(InputError, match="no held-out pairs") as caught:
         compare([bare])
     assert "--pairs" in str(caught.value.hint)
+    (tmp_path / "mixed").mkdir()
+    mixed = edited(runs[1], tmp_path / "mixed" / "orpo")
+    frame = pl.read_parquet(mixed / "pairs.parquet")
+    frame.reverse().write_parquet(mixed / "pairs.parquet")
+    with pytest.raises(InputError, match=r"pairs\.parquet: holds other pairs than dpo's"):
+        compare([runs[0], mixed])
     (tmp_path / "lost").mkdir()
     lost = edited(runs[0], tmp_path / "lost" / "dpo")
     (lost / "pairs.parquet").unlink()
@@ -262,13 +274,41 @@ def test_the_command_prints_a_table_and_writes_a_page(runs: list[Path], tmp_path
     lines = done.stdout.splitlines()
     assert lines[0] == "24 held-out pairs from 12 prompts, 95 % intervals"
     assert lines[1].split() == ["untouched", "dpo", "orpo"]
-    relative = next(line for line in lines if "relative to the reference" in line)
-    assert relative.split()[4] == "50.0"
+    relative = next(line for line in lines if "relative to reference" in line)
+    assert relative.split()[3] == "50.0"
     assert next(line for line in lines if "by summed log-prob" in line).count(" to ") == 3
     assert any("than the untouched model" in line or "cannot be told" in line for line in lines)
     assert "<h2>What they write</h2>" in page.read_text()
     assert f"wrote {page}" in done.stderr
     assert "\x1b" not in done.stdout
+
+
+def on_a_terminal(columns: int, *command: str) -> str:
+    """Returns what a command prints on a terminal so wide, without colours."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    with subprocess.Popen(
+        command, stdout=theirs, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # how Linux says that the other side has closed
+            while part := os.read(ours, 4096):
+                shown += part
+        os.close(ours)
+        assert process.wait() == 0, process.stderr and process.stderr.read()
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_on_a_terminal_the_table_fits(runs: list[Path], columns: int) -> None:
+    command = [sys.executable, "-m", "prefalign", "compare", *map(str, runs)]
+    lines = on_a_terminal(columns, *command).splitlines()
+    assert max(map(len, lines)) <= columns
+    row = next(place for place, line in enumerate(lines) if "by summed log-prob" in line)
+    intervals = [line.count(" to ") for line in lines[row : row + 2]]
+    # the narrow table has intervals under their values
+    assert intervals[0] == 3 if columns == 200 else intervals == [0, 3]
 
 
 def test_json_fits_the_schema(runs: list[Path]) -> None:
