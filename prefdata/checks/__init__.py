@@ -1,7 +1,8 @@
 """Rules: one module is one rule, and knows nothing of the others.
 
 A module's docstring is the rule's page (`prefdata explain NAME`); its sections are "What it does",
-"Why is this bad?", "Example" and "Fix", and the example must trigger the rule. There are five kinds:
+"Why is this bad?", "Example" and "Fix", and the example must trigger the rule. There are five
+kinds:
 
     read       found while a file is read and converted; the reader raises `BadRecord(name, ...)`
     row        a boolean expression over the canonical columns; all of them run in one pass
@@ -13,7 +14,7 @@ so that a rule is as small as
 
     '''Chosen and rejected are the same. ...'''
 
-    @row_rule("PD201", "identical-pair", level="error", fix=SAFE_DROP, message="both sides are the same")
+    @row_rule("PD201", "identical-pair", level="error", message="both sides are the same")
     def identical_pair() -> pl.Expr:
         return pl.col("chosen").eq_missing(pl.col("rejected"))
 

@@ -1,7 +1,8 @@
 """A record can be read in several ways, and they mean different things.
 
 ## What it does
-Stops, with exit code 2, at the first record that two layouts recognise on equal evidence, and names both.
+Stops, with exit code 2, at the first record that two layouts recognise on equal evidence, and names
+both.
 
 ## Why is this bad?
 The wrong reading swaps chosen and rejected in every row. Training on it works, and teaches the

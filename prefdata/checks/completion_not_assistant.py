@@ -4,8 +4,8 @@
 Reports a record whose chosen or rejected side opens with a user, system or tool message.
 
 ## Why is this bad?
-A trainer counts every token after the prompt as the model's own, so the model is trained to write the
-user's turn. Mostly a part of the prompt has been stored with the answer.
+A trainer counts every token after the prompt as the model's own, so the model is trained to write
+the user's turn. Mostly a part of the prompt has been stored with the answer.
 
 ## Example
 ```jsonl

@@ -5,8 +5,8 @@ Finds pairs of one prompt and the same two completions of which one says that x 
 another that y is better than x. Every pair of such a group is counted.
 
 ## Why is this bad?
-The gradients cancel, and what is left is noise. Held-out accuracy has a ceiling below 1 that no model
-can pass, and a group that lies across a split makes the evaluation wrong by construction.
+The gradients cancel, and what is left is noise. Held-out accuracy has a ceiling below 1 that no
+model can pass, and a group that lies across a split makes the evaluation wrong by construction.
 
 ## Example
 ```jsonl

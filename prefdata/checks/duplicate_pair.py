@@ -5,8 +5,8 @@ Finds pairs with the id of an earlier one: the same prompt, chosen, rejected and
 letter. The first, by file and row, is not reported.
 
 ## Why is this bad?
-Repeats weigh a pair more than was meant. Split by row, they put the same pair into training and test,
-and the held-out accuracy measures memory.
+Repeats weigh a pair more than was meant. Split by row, they put the same pair into training and
+test, and the held-out accuracy measures memory.
 
 ## Example
 ```jsonl

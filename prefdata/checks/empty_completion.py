@@ -1,13 +1,13 @@
 """A completion says nothing.
 
 ## What it does
-Finds pairs in which every message of chosen or of rejected is empty or white space and makes no tool
-call. The message says which side.
+Finds pairs in which every message of chosen or of rejected is empty or white space and makes no
+tool call. The message says which side.
 
 ## Why is this bad?
 An empty chosen side teaches the model to end at once; an empty rejected side is beaten by anything,
-so the pair says nothing about quality. Both are mostly failed generations. Trainers take them without
-a word.
+so the pair says nothing about quality. Both are mostly failed generations. Trainers take them
+without a word.
 
 ## Example
 ```jsonl

@@ -1,8 +1,8 @@
 """Chosen and rejected differ, but not in the tokens of this model.
 
 ## What it does
-With `--tokenizer MODEL`, finds pairs whose sides differ as data and are the same once the chat template
-has been applied and the text tokenised.
+With `--tokenizer MODEL`, finds pairs whose sides differ as data and are the same once the chat
+template has been applied and the text tokenised.
 
 ## Why is this bad?
 The template drops what the sides differ in (a thinking field, a message's name, white space at the

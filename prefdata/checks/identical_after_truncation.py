@@ -1,12 +1,12 @@
 """Chosen and rejected become the same tokens when they are cut.
 
 ## What it does
-With `--tokenizer MODEL --max-length N`, finds pairs that differ, but only in tokens beyond the first
-N. Where the prompt alone fills N, `prompt-fills-max-length` says so instead.
+With `--tokenizer MODEL --max-length N`, finds pairs that differ, but only in tokens beyond the
+first N. Where the prompt alone fills N, `prompt-fills-max-length` says so instead.
 
 ## Why is this bad?
-The pair is an identical pair to the trainer: the margin stays 0 and DPO's loss log 2. Of a public set
-of long answers cut at 512 tokens, 7 % of the pairs were like this, and nothing said so.
+The pair is an identical pair to the trainer: the margin stays 0 and DPO's loss log 2. Of a public
+set of long answers cut at 512 tokens, 7 % of the pairs were like this, and nothing said so.
 
 ## Example
 With `--max-length 24`:

@@ -5,8 +5,8 @@ Reports a row whose bytes cannot be decoded as UTF-8, or whose JSON escapes one 
 pair (`\ud83d` alone).
 
 ## Why is this bad?
-Readers that carry on put a replacement character there or raise far away, in the tokenizer. The text
-the model would learn from is not the text that was written.
+Readers that carry on put a replacement character there or raise far away, in the tokenizer. The
+text the model would learn from is not the text that was written.
 
 ## Example
 ```jsonl
@@ -14,7 +14,8 @@ the model would learn from is not the text that was written.
 ```
 
 ## Fix
-None. Save the source as UTF-8; if it is in another encoding, `iconv -f latin1 -t utf-8` translates it.
+None. Save the source as UTF-8; if it is in another encoding, `iconv -f latin1 -t utf-8` translates
+it.
 """
 
 from __future__ import annotations

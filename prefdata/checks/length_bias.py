@@ -6,9 +6,9 @@ characters. The rule is broken when the whole 95 % interval (Wilson) of the larg
 the limit, so that a handful of pairs proves nothing.
 
 ## Why is this bad?
-Length is the easiest thing to learn: a model that only writes more, or less, wins these pairs. DPO's
-summed log-probs amplify it. Compare the accuracy on pairs where the longer side is chosen with that
-where it is not (`prefalign compare` prints both).
+Length is the easiest thing to learn: a model that only writes more, or less, wins these pairs.
+DPO's summed log-probs amplify it. Compare the accuracy on pairs where the longer side is chosen
+with that where it is not (`prefalign compare` prints both).
 
 ## Example
 ```jsonl

@@ -4,8 +4,8 @@
 Reports a record whose lists of completions, scores and models have different lengths.
 
 ## Why is this bad?
-Which score belongs to which completion is no longer known. Pairing them up to the shorter list gives
-every completion after the gap its neighbour's score.
+Which score belongs to which completion is no longer known. Pairing them up to the shorter list
+gives every completion after the gap its neighbour's score.
 
 ## Example
 With `--map prompt=question,completions=answers,scores=ratings`:

@@ -4,8 +4,8 @@
 Reports a row that has more or fewer cells than there are column names, or broken quoting.
 
 ## Why is this bad?
-Usually a comma or a quote in a text was not quoted when the file was written, so every cell after it
-has moved: the rejected answer may hold the second half of the chosen one.
+Usually a comma or a quote in a text was not quoted when the file was written, so every cell after
+it has moved: the rejected answer may hold the second half of the chosen one.
 
 ## Example
 ```csv

@@ -1,12 +1,12 @@
 """A record lacks a field that its layout needs.
 
 ## What it does
-Reports a record that is recognised by its other fields but has no prompt, or lacks one of its sides,
-its label or a message's role.
+Reports a record that is recognised by its other fields but has no prompt, or lacks one of its
+sides, its label or a message's role.
 
 ## Why is this bad?
-A pair needs all three: a prompt, a better and a worse completion. Filling the gap with an empty text
-trains the model to say nothing.
+A pair needs all three: a prompt, a better and a worse completion. Filling the gap with an empty
+text trains the model to say nothing.
 
 ## Example
 ```jsonl

@@ -14,7 +14,8 @@ compare them after an empty prompt.
 ```
 
 ## Fix
-None. Give the prompt in its own field, or name its column: `--map prompt=COLUMN,chosen=chosen,rejected=rejected`.
+None. Give the prompt in its own field, or name its column: `--map
+prompt=COLUMN,chosen=chosen,rejected=rejected`.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 Reports a record whose rank, score or rating is a text or of another type where a number must stand.
 
 ## Why is this bad?
-The number decides which side is chosen. "10" sorts before "9" as text, so to take it as it comes turns
-preferences around.
+The number decides which side is chosen. "10" sorts before "9" as text, so to take it as it comes
+turns preferences around.
 
 ## Example
 ```jsonl

@@ -4,8 +4,8 @@
 Reports a line that is valid JSON without being an object.
 
 ## Why is this bad?
-Without field names nothing says which text is the prompt and which answer is the better one; to go by
-position would be a guess.
+Without field names nothing says which text is the prompt and which answer is the better one; to go
+by position would be a guess.
 
 ## Example
 ```jsonl

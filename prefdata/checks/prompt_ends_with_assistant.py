@@ -1,7 +1,8 @@
 """The prompt's last turn is the assistant's own.
 
 ## What it does
-Finds pairs whose prompt ends in an assistant message, so that the completion follows another answer.
+Finds pairs whose prompt ends in an assistant message, so that the completion follows another
+answer.
 
 ## Why is this bad?
 A chat template puts an end of turn and a new assistant header between the two. The model is trained

@@ -14,7 +14,8 @@ With `--max-length 16`:
 ```
 
 ## Fix
-None. Raise `max_length`, shorten the prompt, or leave the pair to `truncation: drop`, which counts it.
+None. Raise `max_length`, shorten the prompt, or leave the pair to `truncation: drop`, which counts
+it.
 """
 
 from __future__ import annotations

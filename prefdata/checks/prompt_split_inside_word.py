@@ -4,8 +4,8 @@
 Reports a record that has no prompt and whose two texts begin alike and part inside a word.
 
 ## Why is this bad?
-Trainers take the longest common beginning as the prompt, letter by letter: of "blue" and "black" the
-prompt keeps "bl", and the model is trained to complete "bl" with "ue".
+Trainers take the longest common beginning as the prompt, letter by letter: of "blue" and "black"
+the prompt keeps "bl", and the model is trained to complete "bl" with "ue".
 
 ## Example
 ```jsonl

@@ -4,8 +4,8 @@
 Finds pairs whose scores or margin say that rejected is the better answer.
 
 ## Why is this bad?
-The columns and the numbers contradict each other, so one of them is wrong. Often a lower score is the
-better one in the source (a rank, a loss), or the two columns were swapped in every row.
+The columns and the numbers contradict each other, so one of them is wrong. Often a lower score is
+the better one in the source (a rank, a loss), or the two columns were swapped in every row.
 
 ## Example
 ```jsonl

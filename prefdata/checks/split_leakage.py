@@ -1,8 +1,8 @@
 """A prompt is also in the other split.
 
 ## What it does
-With `--against OTHER`, finds pairs whose prompt, tools included, also occurs in OTHER. Where there is no
-prompt at all, the pair itself must occur there.
+With `--against OTHER`, finds pairs whose prompt, tools included, also occurs in OTHER. Where there
+is no prompt at all, the pair itself must occur there.
 
 ## Why is this bad?
 A model that has trained on other answers to the same prompt has seen much of what the held-out pair

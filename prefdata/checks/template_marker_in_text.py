@@ -2,13 +2,15 @@
 
 ## What it does
 Finds pairs with a template's control text inside a message: `<|im_start|>`, `<|eot_id|>` and every
-other `<|name|>` (ChatML, Llama 3, Phi, Zephyr), DeepSeek's with full-width bars, `<start_of_turn>` (Gemma),
-`[INST]` and `<<SYS>>` (Llama 2, Mistral), `<s>` and `</s>`, `<extra_id_0>` (NeMo), and lines that
-begin with `### Instruction:`, `### Response:`, `### Human:` or `### Assistant:` (Alpaca, Vicuna).
+other `<|name|>` (ChatML, Llama 3, Phi, Zephyr), DeepSeek's with full-width bars, `<start_of_turn>`
+(Gemma), `[INST]` and `<<SYS>>` (Llama 2, Mistral), `<s>` and `</s>`, `<extra_id_0>` (NeMo), and
+lines that begin with `### Instruction:`, `### Response:`, `### Human:` or `### Assistant:` (Alpaca,
+Vicuna).
 
 ## Why is this bad?
 The data was rendered for another model. The tokenizer's own template is put around it, so the model
-sees two sets of markers; where they are its own special tokens, a text can end the turn it stands in.
+sees two sets of markers; where they are its own special tokens, a text can end the turn it stands
+in.
 
 ## Example
 ```jsonl
@@ -27,7 +29,8 @@ from prefdata.checks import row_rule
 from prefdata.expressions import contents
 
 MARKER = (
-    r"(<[|\x{FF5C}][^<>|\x{FF5C}\s]{1,40}[|\x{FF5C}]>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>|</?s>|<extra_id_\d+>"
+    r"(<[|\x{FF5C}][^<>|\x{FF5C}\s]{1,40}[|\x{FF5C}]>|<(?:start|end)_of_turn>"
+    r"|\[/?INST\]|<</?SYS>>|</?s>|<extra_id_\d+>"
     r"|(?m:^### (?:Instruction|Input|Response|Human|Assistant|User|System):))"
 )
 SIDES = ("prompt", "chosen", "rejected")

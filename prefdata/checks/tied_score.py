@@ -4,8 +4,8 @@
 Finds pairs with two equal scores, or with a margin of 0, that are nevertheless ordered.
 
 ## Why is this bad?
-The source saw no difference, so the order is an accident: `max` and `min` over equal ratings, or the
-order of the columns. Half of such pairs point the wrong way.
+The source saw no difference, so the order is an accident: `max` and `min` over equal ratings, or
+the order of the columns. Half of such pairs point the wrong way.
 
 ## Example
 ```jsonl

@@ -5,8 +5,8 @@ Reports a record that gives two whole conversations which do not share everythin
 answer.
 
 ## Why is this bad?
-A pair compares two completions of one prompt. Where the conversations part earlier there is no common
-prompt; cutting at the first difference makes prompts that end inside an answer.
+A pair compares two completions of one prompt. Where the conversations part earlier there is no
+common prompt; cutting at the first difference makes prompts that end inside an answer.
 
 ## Example
 ```jsonl

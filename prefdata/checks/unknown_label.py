@@ -5,8 +5,8 @@ Reports a record whose vote, winner or label is not one of the values that its l
 `--label-values`, gives a meaning to, or has none at all.
 
 ## Why is this bad?
-A value such as "garbage", 3 or an empty cell says nothing about which side is better. To take it for
-a tie or for the second side invents a judgement.
+A value such as "garbage", 3 or an empty cell says nothing about which side is better. To take it
+for a tie or for the second side invents a judgement.
 
 ## Example
 ```jsonl

@@ -5,8 +5,8 @@ Reports a message whose role is none of system, user, assistant, tool, developer
 names that the layout's page maps to them (`human` and `gpt`, for example).
 
 ## Why is this bad?
-Some templates raise on an unknown role; others leave the whole message out, and the model is trained
-on an answer to a question it never saw.
+Some templates raise on an unknown role; others leave the whole message out, and the model is
+trained on an answer to a question it never saw.
 
 ## Example
 ```jsonl

@@ -5,8 +5,8 @@ Finds pairs whose sides are not the same but become so when every run of white s
 space and the edges are trimmed.
 
 ## Why is this bad?
-The pair prefers a newline to a space. Often one side was trimmed by a tool and the other was not; the
-model learns how to end a line, with the full weight of a preference.
+The pair prefers a newline to a space. Often one side was trimmed by a tool and the other was not;
+the model learns how to end a line, with the full weight of a preference.
 
 ## Example
 ```jsonl
@@ -33,8 +33,8 @@ def _first_word(side: str) -> pl.Expr:
 def whitespace_only_difference(data: Evidence) -> pl.DataFrame:
     """Returns the pairs whose sides differ, and no longer do when white space is collapsed.
 
-    Collapsing every text takes ten times as long as all row rules together, so it is done only where the first
-    words agree: a necessary condition, and rarely met.
+    Collapsing every text takes ten times as long as all row rules together, so it is done only
+    where the first words agree: a necessary condition, and rarely met.
     """
     different = pl.col("chosen").ne_missing(pl.col("rejected"))
     begin_alike = _first_word("chosen").eq_missing(_first_word("rejected"))

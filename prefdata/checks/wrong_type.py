@@ -1,12 +1,12 @@
 """A column has another type than the canonical schema says.
 
 ## What it does
-Reports a row that was written as canonical pairs and then changed so that a column, such as `row` or
-`chosen_score`, has the wrong type.
+Reports a row that was written as canonical pairs and then changed so that a column, such as `row`
+or `chosen_score`, has the wrong type.
 
 ## Why is this bad?
-The schema is what every tool after this one relies on; a text in a score column fails there, far from
-its cause.
+The schema is what every tool after this one relies on; a text in a score column fails there, far
+from its cause.
 
 ## Example
 ```jsonl
@@ -14,7 +14,8 @@ its cause.
 ```
 
 ## Fix
-None. `prefdata schema pair` prints the types; convert the original again rather than editing the result.
+None. `prefdata schema pair` prints the types; convert the original again rather than editing the
+result.
 """
 
 from __future__ import annotations

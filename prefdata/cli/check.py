@@ -75,8 +75,8 @@ def command(
 ) -> None:
     """Check SRC, raw or converted, against every rule.
 
-    Exit code 0: nothing at or above --fail-on; 1: findings; 2: SRC cannot be read. Settings come from
-    [tool.prefdata] of the nearest pyproject.toml, or prefdata.toml; options go before them.
+    Exit code 0: nothing at or above --fail-on; 1: findings; 2: SRC cannot be read. Settings come
+    from [tool.prefdata] of the nearest pyproject.toml, or prefdata.toml; options go before them.
 
     \b
     Examples:

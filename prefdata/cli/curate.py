@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def command(source: str, output: Path | None, *, select: list[str] | None, dry_run: bool) -> None:
     """Drop the pairs of SRC, a converted set, that break rules with a safe fix.
 
-    Removed pairs go to OUTPUT's sibling .removed file with the column `reason`; OUTPUT.manifest.json accounts
-    for all. Doing it again removes nothing more.
+    Removed pairs go to OUTPUT's sibling .removed file with the column `reason`; OUTPUT's manifest
+    accounts for all. Doing it again removes nothing more.
 
     \b
     Examples:

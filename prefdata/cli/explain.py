@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="Print the page of every rule.")
 def command(name: str | None, *, everything: bool) -> None:
-    """Print the page of the rule or format NAME (a code such as PD201 will do); without it, list all rules.
+    """Print the page of the rule or format NAME; without it, list all rules. Codes will do.
 
     \b
     Examples:

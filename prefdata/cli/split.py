@@ -29,8 +29,8 @@ _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 def command(source: str, output: Path, test: float, validation: float | None, seed: int) -> None:
     """Split SRC, a converted set, into OUTPUT/train.parquet, test.parquet and validation.parquet.
 
-    All pairs of a prompt go to one part. The same pairs give the same split in every order of rows and on every
-    machine.
+    All pairs of a prompt go to one part. The same pairs give the same split in every order of rows
+    and on every machine.
 
     \b
     Examples:

@@ -46,8 +46,8 @@ def droppers(select: Iterable[str] | None = None) -> list[Rule]:
 def curate(pairs: pl.DataFrame, select: Iterable[str] | None = None) -> Curated:
     """Removes the pairs that break the selected rules; a second time it removes nothing.
 
-    Rules apply one after the other, each to what the ones before it have kept, so every removed pair
-    has one reason and the first of two duplicates is one that stays.
+    Rules apply one after the other, each to what the ones before it have kept, so every removed
+    pair has one reason and the first of two duplicates is one that stays.
 
     Args:
         pairs: canonical columns; others are kept.

@@ -1,8 +1,8 @@
 """Splits a set by prompt, never by row, so that no prompt is on two sides.
 
 Prompts are put in the order of xxh3_64(prompt_id, seed) and laid end to end, each as long as it has
-pairs; the parts take consecutive stretches of that line. So the result depends on the content and the
-seed alone: not on the order of rows, the machine or the release.
+pairs; the parts take consecutive stretches of that line. So the result depends on the content and
+the seed alone: not on the order of rows, the machine or the release.
 """
 
 from __future__ import annotations

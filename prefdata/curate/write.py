@@ -76,7 +76,7 @@ def write_parts(
 
 
 def forget(path: Path) -> None:
-    """Removes a part that an earlier run wrote, with its manifest; a file of others is left alone."""
+    """Removes a part that an earlier run wrote, with its manifest; others' files are left alone."""
     manifest = sibling(path, ".manifest.json")
     if manifest.exists():
         path.unlink(missing_ok=True)

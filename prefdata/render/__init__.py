@@ -1,7 +1,7 @@
 """Findings as something to read: one module renders one format, found by its file.
 
-A renderer takes findings and yields text, piece by piece, newlines included. `View` holds what a person
-or a terminal asks for; formats for programs ignore it and give everything.
+A renderer takes findings and yields text, piece by piece, newlines included. `View` holds what a
+person or a terminal asks for; formats for programs ignore it and give everything.
 """
 
 from __future__ import annotations
