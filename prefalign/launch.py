@@ -28,7 +28,18 @@ SUPERVISED = "PREFALIGN_SUPERVISED"
 """Set by the parent for its workers: the directory where the first that fails says why."""
 
 _OUTCOME = "outcome.json"
+_ENVIRONMENT = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRL_EXPERIMENTAL_SILENCE": "1",  # its ORPO is experimental, which is why it is pinned
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin make a busy machine three times slower
+}
 _OUTPUTS = (RUN_FILE, METRICS_FILE, PAIRS_FILE, MODEL_DIR, "README.md", "logs", "checkpoint-*")
+
+
+def settle_environment() -> None:
+    """Sets what libraries read when they are imported, unless the user has set it."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
 
 
 def is_worker(environment: Mapping[str, str] = os.environ) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Precision: TypeAlias = Literal["fp32", "bf16"]
 
+_SHORT = 192  # tokens
 _UNRELATED_TO_WEIGHTS = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
 
 
@@ -98,11 +99,31 @@ def _locate(name: str) -> tuple[str, dict[str, Any]]:
     }
 
 
-def add_lora(model: PreTrainedModel, lora: config.Lora) -> PeftModel:
-    """Returns `model` with fresh adapters, which leave its outputs as they were; they stay fp32."""
+def choose_attention(model: PreTrainedModel, longest: int) -> None:
+    """Takes plain attention for short pairs on CPUs, where it beats the blocked kernel.
+
+    Measured on a 135M model in bf16: a third faster at 96 tokens, equal at 256.
+
+    Args:
+        model: on the device where it will run.
+        longest: tokens of the longest prompt + completion.
+    """
+    if model.device.type == "cpu" and longest < _SHORT:
+        model.set_attn_implementation("eager")
+
+
+def add_lora(model: PreTrainedModel, lora: config.Lora, precision: Precision) -> PeftModel:
+    """Returns `model` with fresh adapters, which leave its outputs as they were; they stay fp32.
+
+    Under autocast PEFT would cast every input to fp32 only for autocast to cast it back.
+    """
     from peft import get_peft_model
 
-    return get_peft_model(model, lora_config(lora))
+    policy = get_peft_model(model, lora_config(lora))
+    for module in policy.modules():
+        if hasattr(module, "cast_input_dtype_enabled"):
+            module.cast_input_dtype_enabled = precision == "fp32"
+    return policy
 
 
 def lora_config(lora: config.Lora) -> LoraConfig:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from prefalign.config import RunConfig
@@ -41,6 +42,15 @@ class PairSet:
         """Tokens of an epoch: the prompt counts with each of its two completions."""
         counts = self.store.token_counts
         return 2 * counts.prompt + counts.chosen + counts.rejected
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt + completion."""
+        prompt, chosen, rejected = (
+            pc.list_value_length(self.store.table[name])
+            for name in ("prompt_ids", "chosen_ids", "rejected_ids")
+        )
+        return int(pc.max(pc.add(prompt, pc.max_element_wise(chosen, rejected))).as_py())
 
     def record(self) -> DataRecord:
         """Returns what `run.json` says about the set."""

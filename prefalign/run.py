@@ -24,7 +24,14 @@ from prefalign.errors import Interrupted
 from prefalign.losses import LOSSES, NllParams
 from prefalign.measure import HeldOut, Instruments, Measured
 from prefalign.metrics import PairMetrics, PairScores, summarise
-from prefalign.model import add_lora, best_device, load_model, resolve_precision, weights_digest
+from prefalign.model import (
+    add_lora,
+    best_device,
+    choose_attention,
+    load_model,
+    resolve_precision,
+    weights_digest,
+)
 from prefalign.pair_set import PairSet, read_set
 from prefalign.progress import Phase, Reporter
 from prefalign.record import (
@@ -98,7 +105,10 @@ class Run:
         broadcast_object_list(digest)
         self.digest = digest[0]
         self.parameters = model.num_parameters()
-        return model.to(self.arguments.device)
+        model.to(self.arguments.device)
+        sets = filter(None, (self.train_set, self.test_set))
+        choose_attention(model, max(pairs.longest for pairs in sets))
+        return model
 
     def reference(self, pairs: PairSet) -> pl.DataFrame:
         """Returns what the untouched model says, computed or from the cache."""
@@ -160,7 +170,7 @@ class Run:
         batches = self.batches()  # the reference speaks before there are adapters
         lora = self.config.model.lora
         return PreferenceTrainer(
-            add_lora(self.model, lora) if lora else self.model,
+            add_lora(self.model, lora, self.precision) if lora else self.model,
             self.arguments,
             loss=self.loss,
             params=self.config.method,

@@ -40,8 +40,9 @@ def command(
       accelerate launch -m prefalign train run.yaml
     """
     from prefalign.config import load_run
-    from prefalign.launch import clear, is_worker, launch, preflight
+    from prefalign.launch import clear, is_worker, launch, preflight, settle_environment
 
+    settle_environment()
     config = load_run(run_file, settings)
     if is_worker():
         from prefalign.worker import work
