@@ -47,6 +47,11 @@ def is_worker(environment: Mapping[str, str] = os.environ) -> bool:
     return "LOCAL_RANK" in environment or "ACCELERATE_DYNAMO_BACKEND" in environment
 
 
+def is_finished(config: RunConfig) -> bool:
+    """Returns whether the run directory holds a run that came to its end."""
+    return (config.output.dir / RUN_FILE).exists()
+
+
 def preflight(config: RunConfig, *, resume: bool) -> None:
     """Refuses a run before any model is loaded, and leaves the token stores in the cache.
 
@@ -56,8 +61,7 @@ def preflight(config: RunConfig, *, resume: bool) -> None:
     from prefalign.pair_set import read_set
 
     directory = config.output.dir
-    taken = (directory / RUN_FILE).exists() or any(directory.glob("checkpoint-*"))
-    if taken and not resume:
+    if _holds_a_run(directory) and not resume:
         raise PrefError(
             f"{directory}: holds a run already",
             hint="add --resume to go on with it, --overwrite to replace it, or choose another with "
@@ -67,8 +71,14 @@ def preflight(config: RunConfig, *, resume: bool) -> None:
         read_set(source, config)
 
 
+def _holds_a_run(directory: Path) -> bool:
+    return (directory / RUN_FILE).exists() or any(directory.glob("checkpoint-*"))
+
+
 def clear(directory: Path) -> None:
-    """Removes what an earlier run left in `directory`, and nothing else."""
+    """Removes what an earlier run left in `directory`; a directory without one is left alone."""
+    if not _holds_a_run(directory):
+        return
     for pattern in _OUTPUTS:
         for path in directory.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

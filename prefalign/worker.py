@@ -34,7 +34,7 @@ def work(config: RunConfig, run_file: str, *, resume: bool) -> None:
         _train(config, _reporter(rank, supervised=supervisor is not None), resume=resume)
     # whatever ends a run has to end as one message and an exit code
     except BaseException as error:
-        failure = _as_failure(error, config)
+        failure = as_failure(error, config)
         if supervisor is not None:
             write_outcome(Path(supervisor), failure)
         if supervisor is not None or rank > 0:
@@ -70,7 +70,7 @@ def _log_to(path: Path) -> None:
     transformers_logging.enable_propagation()
 
 
-def _as_failure(error: BaseException, config: RunConfig) -> PrefError:
+def as_failure(error: BaseException, config: RunConfig) -> PrefError:
     """Returns the error as what a person can act on; the log keeps the traceback."""
     if isinstance(error, PrefError):
         return error

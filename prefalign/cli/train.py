@@ -40,10 +40,20 @@ def command(
       accelerate launch -m prefalign train run.yaml
     """
     from prefalign.config import load_run
-    from prefalign.launch import clear, is_worker, launch, preflight, settle_environment
+    from prefalign.launch import (
+        clear,
+        is_finished,
+        is_worker,
+        launch,
+        preflight,
+        settle_environment,
+    )
 
     settle_environment()
     config = load_run(run_file, settings)
+    if resume and is_finished(config):
+        click.echo(f"{config.output.dir}: finished already", err=True)
+        return
     if is_worker():
         from prefalign.worker import work
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from prefalign.config import RunConfig
-from prefalign.launch import is_worker, launch_line
+from prefalign.launch import clear, is_worker, launch_line
 from prefalign.processes import asked_in
 from prefdata.frame import pairs_table, to_polars
 from prefdata.types import Message, Origin, Pair
@@ -71,43 +71,33 @@ def workplace(tmp_path: Path, tiny_model: Path) -> Workplace:
     return Workplace(tmp_path, settings)
 
 
+BY_HAND = [
+    *ACCELERATE, "--multi_gpu", "--num_machines", "1", "--num_processes", "2",
+    "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+    "-m", "prefalign", "train",
+]  # fmt: skip
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["dpo", "orpo"])
-def test_two_processes_lose_what_one_does(workplace: Workplace, method: str) -> None:
-    run_file = str(workplace.run_file)
-    choose = ["--set", f"method={{name: {method}}}"]
-    one = workplace.run(*TRAIN, run_file, *choose)
+@pytest.mark.parametrize(
+    ("method", "two_processes"),
+    [("dpo", [*TRAIN, "--set", "hardware.num_processes=2"]), ("orpo", BY_HAND)],
+)
+def test_two_processes_lose_what_one_does(
+    workplace: Workplace, method: str, two_processes: list[str]
+) -> None:
+    choose = ["run.yaml", "--set", f"method={{name: {method}}}"]
+    one = workplace.run(*TRAIN, *choose)
     assert (one.returncode, one.stdout) == (0, "one\n"), one.stderr
     two = workplace.run(
-        *TRAIN, run_file, *choose, "--set", "hardware.num_processes=2", "--set", "output.dir=two"
+        *two_processes, *choose, "--set", "output.dir=two", ACCELERATE_USE_CPU="true"
     )
-    assert (two.returncode, two.stdout) == (0, "two\n"), two.stderr
+    assert two.returncode == 0, two.stderr
     assert len(workplace.losses("one")) == 5
     assert workplace.losses("two") == pytest.approx(workplace.losses("one"), abs=1e-5)
     record = json.loads((workplace.directory / "two" / "run.json").read_text())
     assert record["cost"]["processes"] == 2
     assert (workplace.directory / "two" / "logs" / "rank-1.log").exists()
-
-
-@pytest.mark.slow
-def test_launched_by_hand_it_is_the_same_run(workplace: Workplace) -> None:
-    ours = workplace.run(*TRAIN, str(workplace.run_file))
-    line = [
-        "--multi_gpu",
-        "--num_machines",
-        "1",
-        "--mixed_precision",
-        "no",
-        "--dynamo_backend",
-        "no",
-    ]
-    theirs = workplace.run(
-        *ACCELERATE, *line, "--num_processes", "2", "--main_process_port", "0",
-        "-m", "prefalign", "train", "run.yaml", "--set", "output.dir=hand",
-        ACCELERATE_USE_CPU="true",
-    )  # fmt: skip
-    assert (ours.returncode, theirs.returncode) == (0, 0), theirs.stderr
-    assert workplace.losses("hand") == pytest.approx(workplace.losses("one"), abs=1e-5)
 
 
 @pytest.mark.slow
@@ -180,6 +170,13 @@ def test_a_run_is_not_overwritten_by_accident(workplace: Workplace) -> None:
     assert "--resume" in done.stderr
 
 
+def test_a_finished_run_is_not_resumed(workplace: Workplace) -> None:
+    (workplace.directory / "one").mkdir()
+    (workplace.directory / "one" / "run.json").write_text("{}")
+    done = workplace.run(*TRAIN, "run.yaml", "--resume")
+    assert (done.returncode, done.stderr) == (0, "one: finished already\n")
+
+
 def test_a_typo_in_the_run_file(workplace: Workplace) -> None:
     done = workplace.run(*TRAIN, "run.yaml", "--set", "method.bta=0.9")
     assert done.returncode == 2
@@ -207,6 +204,17 @@ def test_a_failure_inside_a_worker_is_one_message(workplace: Workplace, tiny_mod
     assert f"error: cannot load the model {broken}" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= 4
+
+
+def test_overwriting_takes_away_a_run_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("a project's own")
+    clear(tmp_path)
+    assert (tmp_path / "README.md").exists()
+    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "checkpoint-3").mkdir()
+    (tmp_path / "notes.txt").write_text("mine")
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def config(**hardware: Any) -> RunConfig:
