@@ -7,7 +7,7 @@ DEMO_OUT ?= demo-out
 
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 
-.PHONY: demo test lint types schemas docs bench clean
+.PHONY: demo test lint types schemas docs bench gpu clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -42,6 +42,10 @@ docs: $(STAMP)  ## rerun README's commands and rewrite its outputs and tables
 bench: $(STAMP)  ## side-by-side benchmarks; figures go to benchmarks/results.md
 	$(BIN)/python -m benchmarks.convert
 	$(BIN)/python -m benchmarks.train
+
+gpu: $(STAMP)  ## on a CUDA machine: the tests and the benchmark that need one
+	$(BIN)/python -m pytest -m gpu tests/prefalign
+	$(BIN)/python -m benchmarks.train --pairs 608 --max-length 1024 --micro-batch-size 16 --precision bf16
 
 clean:  ## remove the environment and what the demo wrote
 	rm -rf $(VENV) $(DEMO_OUT)
