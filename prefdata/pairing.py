@@ -23,8 +23,7 @@ def pair_up(ranking: Ranking, policy: Policy) -> Iterator[Pair | Tie | Rating]:
     own hash, so the same on every machine. Equal scores give a tie, never a pair. A candidate without
     a score, or alone in its ranking, is yielded as a rating: nothing is lost.
     """
-    scored = [c for c in ranking.candidates if c.score is not None]
-    scored.sort(key=lambda c: -_score(c))
+    scored = _scored(ranking)
     for candidate in ranking.candidates:
         if candidate.score is None or len(scored) == 1:
             yield _rating(ranking, candidate)
@@ -38,10 +37,19 @@ def pair_up(ranking: Ranking, policy: Policy) -> Iterator[Pair | Tie | Rating]:
 
 def count_pairs(ranking: Ranking) -> dict[Policy, int]:
     """Returns how many strict pairs each policy makes of a ranking."""
+    scored = _scored(ranking)
     return {
-        policy: sum(isinstance(item, Pair) for item in pair_up(ranking, policy))
+        policy: sum(
+            better.score != worse.score for better, worse in _couples(ranking, scored, policy)
+        )
         for policy in POLICIES
     }
+
+
+def _scored(ranking: Ranking) -> list[Candidate]:
+    """Returns the candidates that have a score, the best first."""
+    scored = [c for c in ranking.candidates if c.score is not None]
+    return sorted(scored, key=lambda c: -_score(c))
 
 
 def _score(candidate: Candidate) -> float:
