@@ -10,14 +10,13 @@ from typing import Any
 from trl import DPOConfig, DPOTrainer
 
 from prefalign.config import RunConfig
-from prefalign.engine.trl_tokens import accumulate, token_set
+from prefalign.engine.trl_tokens import accumulate, build
 from prefalign.losses.dpo import Dpo
 from prefalign.measure import Instruments, Measured
-from prefalign.model import Precision, lora_config
+from prefalign.model import Precision
 from prefalign.tokenise import TokenStore
 from prefalign.trainer import argument_values
 from prefdata.errors import ConfigError
-from prefdata.tokens import load_tokenizer
 
 
 class TrlDpo(Measured, DPOTrainer):  # type: ignore[misc]
@@ -50,14 +49,4 @@ def trainer(
     instruments: Instruments,
 ) -> TrlDpo:
     """Returns TRL's trainer around an untouched `model`; adapters are added by TRL."""
-    return TrlDpo(
-        model,
-        args=settings,
-        train_dataset=token_set(train),
-        eval_dataset=token_set(test) if test else None,
-        processing_class=load_tokenizer(
-            config.model.name, trust_remote_code=config.model.trust_remote_code
-        ),
-        peft_config=lora_config(config.model.lora) if config.model.lora else None,
-        instruments=instruments,
-    )
+    return build(TrlDpo, model, config, settings, train, test, instruments)

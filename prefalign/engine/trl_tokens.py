@@ -1,15 +1,20 @@
-"""What both of TRL's trainers need: our tokens as their data set, and a batch they can divide."""
+"""What both of TRL's trainers need: our tokens as their data set, a batch they can divide, and their making."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from datasets import Dataset
 from transformers import TrainingArguments
 
 from prefalign.config import RunConfig
+from prefalign.measure import Instruments, Measured
+from prefalign.model import lora_config
 from prefalign.tokenise import TokenStore
 from prefdata.errors import ConfigError
+from prefdata.tokens import load_tokenizer
+
+T = TypeVar("T", bound=Measured)
 
 
 def token_set(store: TokenStore) -> Dataset:
@@ -33,3 +38,26 @@ def accumulate(arguments: TrainingArguments, config: RunConfig) -> Any:
         raise ConfigError([problem], source="engine trl", hint="engine prefalign takes any size")
     arguments.gradient_accumulation_steps = steps
     return arguments
+
+
+def build(
+    kind: type[T],
+    model: Any,
+    config: RunConfig,
+    settings: TrainingArguments,
+    train: TokenStore,
+    test: TokenStore | None,
+    instruments: Instruments,
+) -> T:
+    """Returns a trainer of TRL's around an untouched `model`; adapters are added by TRL."""
+    return kind(
+        model,
+        args=settings,
+        train_dataset=token_set(train),
+        eval_dataset=token_set(test) if test else None,
+        processing_class=load_tokenizer(
+            config.model.name, trust_remote_code=config.model.trust_remote_code
+        ),
+        peft_config=lora_config(config.model.lora) if config.model.lora else None,
+        instruments=instruments,
+    )
