@@ -29,10 +29,13 @@ class _Part(BaseModel):
 
 
 class RuleSettings(_Part):
-    """What a person wants of one rule."""
+    """What a person wants of one rule; other keys are settings of the rule's own."""
+
+    model_config = ConfigDict(extra="allow")
 
     level: Level | None = None
-    max: float | None = Field(default=None, description="limit of a dataset rule")
+    max: float | None = Field(default=None, description="upper limit of a dataset rule")
+    min: float | None = Field(default=None, description="lower limit of a dataset rule")
     max_rate: float | None = Field(
         default=None,
         ge=0,

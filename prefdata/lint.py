@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, get_args
 
+import msgspec
 import polars as pl
 from msgspec import Struct
 
 from prefdata.checks import (
     RULES,
+    Bound,
     DatasetRule,
     Evidence,
     RowRule,
     Rule,
     SetRule,
+    arguments,
     broken_rows,
     find_rule,
+    found_rows,
     indexed,
     matching,
 )
 from prefdata.config import RuleSettings
-from prefdata.errors import FormatError
+from prefdata.errors import ConfigError, FormatError
 from prefdata.frame import PAIRS
+from prefdata.registry import did_you_mean
 from prefdata.types import Level, Origin
 
 if TYPE_CHECKING:
-    from prefdata.checks import Estimate
+    from prefdata.checks import Benchmark, Estimate, Provenance
 
 SCHEMA = pl.Schema(
     {
@@ -121,8 +126,11 @@ def lint(
     ignore: Iterable[str] = (),
     settings: Mapping[str, RuleSettings] | None = None,
     quarantine: Sequence[SetAside] = (),
+    ties: pl.DataFrame | None = None,
     against: pl.DataFrame | None = None,
     tokens: pl.DataFrame | None = None,
+    benchmarks: tuple[Benchmark, ...] | None = None,
+    provenance: tuple[Provenance, ...] | None = None,
 ) -> Findings:
     """Returns what the selected rules find.
 
@@ -132,8 +140,11 @@ def lint(
         ignore: rules to leave out, likewise.
         settings: rule name -> level and limits.
         quarantine: rows that the reader set aside; each is a finding of its rule.
+        ties: pairs of equal completions, for rules about labels.
         against: the other split, for rules that compare two sets.
         tokens: `prefdata.tokens.token_facts` of the same pairs in the same order, for token rules.
+        benchmarks: evaluation sets that the pairs must not contain.
+        provenance: where the set comes from.
 
     Raises:
         PrefError: a rule does not exist, or the frame lacks canonical columns.
@@ -141,7 +152,14 @@ def lint(
     rules = _selected(select, ignore)
     policy = _Policy(settings or {}, pairs.height, len(quarantine))
     _require_canonical(pairs)
-    evidence = Evidence(pairs=indexed(pairs), against=against, tokens=tokens)
+    evidence = Evidence(
+        pairs=indexed(pairs),
+        ties=ties,
+        against=against,
+        tokens=tokens,
+        benchmarks=benchmarks,
+        provenance=provenance,
+    )
     found = _located(_run(rules, evidence, policy), evidence)
     set_aside = _quarantined(quarantine)
     counts, frames = [], []
@@ -166,15 +184,22 @@ def _selected(select: Iterable[str] | None, ignore: Iterable[str]) -> list[Rule]
 
 
 class _Policy:
-    """What the settings make of a rule: its limit, and its level at a number of findings."""
+    """What the settings make of a rule: its limit, and its level at a number of findings.
+
+    Attributes:
+        options: rule name -> its own settings, where any are given.
+    """
 
     def __init__(self, settings: Mapping[str, RuleSettings], pairs: int, quarantined: int) -> None:
-        self._settings = {find_rule(word).name: value for word, value in settings.items()}
+        found = {word: find_rule(word) for word in settings}
+        self._settings = {found[word].name: value for word, value in settings.items()}
         self._pairs, self._quarantined = pairs, quarantined
+        self.options = _own_settings(found, settings)
 
     def limit(self, rule: DatasetRule) -> float:
         """Returns the limit of a dataset rule."""
-        limit = self._of(rule).max
+        given = self._of(rule)
+        limit = given.max if rule.bound == "max" else given.min
         return rule.limit if limit is None else limit
 
     def level(self, rule: Rule, count: int) -> Level:
@@ -189,6 +214,35 @@ class _Policy:
         return self._settings.get(rule.name, RuleSettings())
 
 
+def _own_settings(
+    rules: Mapping[str, Rule], settings: Mapping[str, RuleSettings]
+) -> dict[str, Struct]:
+    """Returns rule name -> the settings that only this rule has.
+
+    Raises:
+        ConfigError: a key is unknown, or its value is of the wrong type; all such are listed.
+    """
+    found, problems = {}, []
+    for word, rule in rules.items():
+        given = settings[word].model_extra or {}
+        known = rule.settings.__struct_fields__ if rule.settings else ()
+        common = [*RuleSettings.model_fields]
+        for key in given:
+            if key not in known:
+                hint = did_you_mean(key, [*common, *known])
+                remedy = hint or "known: " + ", ".join([*common, *known])
+                problems.append(f"rules.{word}.{key}: unknown key; {remedy}")
+        if rule.settings and given:
+            try:
+                own = {key: value for key, value in given.items() if key in known}
+                found[rule.name] = msgspec.convert(own, rule.settings)
+            except msgspec.ValidationError as error:
+                problems.append(f"rules.{word}: {error}")
+    if problems:
+        raise ConfigError(problems, source="the settings")
+    return found
+
+
 def _require_canonical(pairs: pl.DataFrame) -> None:
     missing = [name for name in PAIRS.names if name not in pairs.columns]
     if missing:
@@ -200,29 +254,43 @@ def _require_canonical(pairs: pl.DataFrame) -> None:
 
 def _run(rules: list[Rule], evidence: Evidence, policy: _Policy) -> dict[str, pl.DataFrame]:
     """Returns rule name -> rows with `index` (null for the whole set), `message` and `value`."""
+    settings = policy.options
     row_rules = [rule for rule in rules if isinstance(rule, RowRule)]
-    found = broken_rows([r for r in row_rules if r.kind == "row"], evidence.pairs)
+    found = broken_rows([r for r in row_rules if r.kind == "row"], evidence.pairs, settings)
     if evidence.tokens is not None:
         with_tokens = evidence.pairs.hstack(evidence.tokens.drop("id"))
-        found |= broken_rows([r for r in row_rules if r.kind == "token"], with_tokens)
+        found |= broken_rows([r for r in row_rules if r.kind == "token"], with_tokens, settings)
     for rule in rules:
-        if isinstance(rule, SetRule) and not (rule.needs and getattr(evidence, rule.needs) is None):
-            found[rule.name] = rule.find(evidence)
+        if rule.needs and getattr(evidence, rule.needs) is None:
+            continue
+        if isinstance(rule, SetRule):
+            found[rule.name] = found_rows(rule, evidence, settings)
         elif isinstance(rule, DatasetRule):
-            found[rule.name] = _beyond(rule.estimate(evidence.pairs), policy.limit(rule))
+            estimate = rule.estimate(evidence, *arguments(rule, settings))
+            found[rule.name] = _beyond(estimate, policy.limit(rule), rule.bound)
     return found
 
 
-def _beyond(estimate: Estimate | None, limit: float) -> pl.DataFrame:
+def _beyond(estimate: Estimate | None, limit: float, bound: Bound) -> pl.DataFrame:
     schema = {"index": pl.UInt32, "message": pl.String, "value": pl.Float64}
-    if estimate is None or estimate.low <= limit:
+    if estimate is None or not _is_beyond(estimate, limit, bound):
         return pl.DataFrame(schema=schema)
-    numbers = (
-        f"{estimate.value:.1%} of pairs "
-        f"(95 % CI {100 * estimate.low:.1f} to {100 * estimate.high:.1f}; limit {limit:.0%})"
-    )
-    row = {"index": None, "message": f"{estimate.message} in {numbers}", "value": estimate.value}
+    message = _sentence(estimate, limit)
+    row = {"index": None, "message": message, "value": estimate.value}
     return pl.DataFrame([row], schema=schema)
+
+
+def _is_beyond(estimate: Estimate, limit: float, bound: Bound) -> bool:
+    return estimate.low > limit if bound == "max" else estimate.high < limit
+
+
+def _sentence(estimate: Estimate, limit: float) -> str:
+    value, low, high, message, percent = estimate
+    if percent:
+        interval = f"(95 % CI {100 * low:.1f} to {100 * high:.1f}; limit {limit:.0%})"
+        return f"{message.format(f'{value:.1%}')} {interval}"
+    interval = f"(95 % CI {low:.3g} to {high:.3g}; limit {limit:.3g})"
+    return f"{message.format(f'{value:.3g}')} {interval}"
 
 
 def _located(found: dict[str, pl.DataFrame], evidence: Evidence) -> dict[str, pl.DataFrame]:

@@ -10,7 +10,9 @@ kinds:
     dataset    one number about the whole set, with a 95 % interval and a limit
     token      a boolean expression over the rendered tokens; needs a tokenizer
 
-so that a rule is as small as
+A rule whose thresholds people set names a struct of them, with defaults, as `settings`, and gets it
+after the evidence; `[tool.prefdata.rules]` fills it in. What several rules need is measured once:
+`evidence.once(measure, ...)`. So a rule is as small as
 
     '''Chosen and rejected are the same. ...'''
 
@@ -24,10 +26,21 @@ Codes are never reused; a name makes sense when read as "allow NAME".
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Literal,
+    NamedTuple,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    cast,
+)
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from prefdata.errors import PrefError
 from prefdata.frame import PAIRS
@@ -38,7 +51,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 Kind: TypeAlias = Literal["read", "row", "set", "dataset", "token"]
-Need: TypeAlias = Literal["against", "tokens"]
+Need: TypeAlias = Literal["against", "tokens", "benchmarks", "provenance"]
+Bound: TypeAlias = Literal["max", "min"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Fix(NamedTuple):
@@ -52,27 +69,77 @@ SAFE_DROP = Fix("safe", "drop")
 UNSAFE_DROP = Fix("unsafe", "drop")
 
 
+class Benchmark(NamedTuple):
+    """The prompts of an evaluation set that pairs must not contain."""
+
+    name: str
+    prompts: pl.Series
+
+
+class Provenance(Struct, frozen=True, kw_only=True):
+    """Where a set says that it comes from.
+
+    Attributes:
+        path: the file the pairs were read from.
+        manifest: the JSON of the manifest beside it, if there is one.
+    """
+
+    path: str
+    manifest: dict[str, Any] | None = None
+
+
 class Evidence(Struct, frozen=True, kw_only=True):
     """What rules look at.
 
     Attributes:
         pairs: the canonical columns and `index`, the row's position from 0.
+        ties: pairs of completions that were found equal, columns as in `prefdata.frame.TIES`.
         against: the other set, for rules that compare two.
         tokens: one row a pair, in the order of `pairs`, as `prefdata.tokens` measures it.
+        benchmarks: evaluation sets to look for in the pairs.
+        provenance: where the set comes from; one for each file that was read.
     """
 
     pairs: pl.DataFrame
+    ties: pl.DataFrame | None = None
     against: pl.DataFrame | None = None
     tokens: pl.DataFrame | None = None
+    benchmarks: tuple[Benchmark, ...] | None = None
+    provenance: tuple[Provenance, ...] | None = None
+    _measured: dict[Any, Any] = field(default_factory=dict)
+
+    def once(
+        self, measure: Callable[Concatenate[Evidence, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Returns `measure(self, ...)`, computed at the first call with these arguments.
+
+        Args:
+            measure: a pure function that several rules share.
+            args: its other arguments; hashable.
+            kwargs: likewise.
+        """
+        key = (measure, args, tuple(sorted(kwargs.items())))
+        if key not in self._measured:
+            self._measured[key] = measure(self, *args, **kwargs)
+        return cast(T, self._measured[key])
 
 
 class Estimate(NamedTuple):
-    """One number about a whole set with its 95 % interval, and the sentence that says it."""
+    """One number about a whole set with its 95 % interval.
+
+    Attributes:
+        value: the number.
+        low: lower end of the interval.
+        high: upper end.
+        message: the sentence that says it; `{}` stands for the number.
+        percent: whether the number is a share.
+    """
 
     value: float
     low: float
     high: float
     message: str
+    percent: bool = True
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -86,6 +153,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     page: str
     kind: Kind = "read"
     needs: Need | None = None
+    settings: type[Struct] | None = None
 
     @property
     def summary(self) -> str:
@@ -96,24 +164,35 @@ class Rule(Struct, frozen=True, kw_only=True):
 class RowRule(Rule, frozen=True, kw_only=True):
     """`broken` is true where a row breaks the rule; `message` is evaluated on those rows only."""
 
-    broken: Callable[[], pl.Expr]
+    broken: Callable[..., pl.Expr]
     message: pl.Expr | str
 
 
 class SetRule(Rule, frozen=True, kw_only=True):
     """`find` returns one row a finding: `index` (u32), `message` (str), perhaps `value` (f64)."""
 
-    find: Callable[[Evidence], pl.DataFrame]
+    find: Callable[..., pl.DataFrame]
 
 
 class DatasetRule(Rule, frozen=True, kw_only=True):
-    """`estimate` is compared with `limit`; None where the set cannot be measured."""
+    """`estimate` is compared with `limit`; None where the set cannot be measured.
 
-    estimate: Callable[[pl.DataFrame], Estimate | None]
+    With bound `max` the rule is broken when the whole interval lies above the limit, with `min` when
+    it lies below.
+    """
+
+    estimate: Callable[..., Estimate | None]
     limit: float
+    bound: Bound = "max"
 
 
 RULES: Registry[Rule] = Registry("rule", "prefdata.checks")
+
+Broken = TypeVar("Broken", bound="Callable[..., pl.Expr]")
+Finder = TypeVar("Finder", bound="Callable[..., pl.DataFrame]")
+Estimator = TypeVar("Estimator", bound="Callable[..., Estimate | None]")
+
+DEFAULTS: Mapping[str, Struct] = MappingProxyType({})
 
 
 def _page(module: str) -> str:
@@ -135,13 +214,15 @@ def row_rule(
     message: pl.Expr | str,
     fix: Fix | None = None,
     tokens: bool = False,
-) -> Callable[[Callable[[], pl.Expr]], Callable[[], pl.Expr]]:
+    settings: type[Struct] | None = None,
+) -> Callable[[Broken], Broken]:
     """Registers a function that returns the expression which is true where the rule is broken.
 
-    With `tokens` the expressions run over the token columns instead of the canonical ones.
+    With `tokens` the expressions run over the token columns instead of the canonical ones. With
+    `settings` the function takes an instance of them.
     """
 
-    def register(broken: Callable[[], pl.Expr]) -> Callable[[], pl.Expr]:
+    def register(broken: Broken) -> Broken:
         rule = RowRule(
             code=code,
             name=name,
@@ -150,6 +231,7 @@ def row_rule(
             page=_page(broken.__module__),
             kind="token" if tokens else "row",
             needs="tokens" if tokens else None,
+            settings=settings,
             broken=broken,
             message=message,
         )
@@ -159,15 +241,18 @@ def row_rule(
     return register
 
 
-SetFinder: TypeAlias = "Callable[[Evidence], pl.DataFrame]"
-
-
 def set_rule(
-    code: str, name: str, *, level: Level, fix: Fix | None = None, needs: Need | None = None
-) -> Callable[[SetFinder], SetFinder]:
-    """Registers a function that finds rows by looking at the whole set."""
+    code: str,
+    name: str,
+    *,
+    level: Level,
+    fix: Fix | None = None,
+    needs: Need | None = None,
+    settings: type[Struct] | None = None,
+) -> Callable[[Finder], Finder]:
+    """Registers a function of the evidence, and of its settings, that finds rows."""
 
-    def register(find: SetFinder) -> SetFinder:
+    def register(find: Finder) -> Finder:
         page = _page(find.__module__)
         rule = SetRule(
             code=code,
@@ -177,6 +262,7 @@ def set_rule(
             page=page,
             kind="set",
             needs=needs,
+            settings=settings,
             find=find,
         )
         RULES.add(name, rule, find.__module__)
@@ -185,13 +271,16 @@ def set_rule(
     return register
 
 
-Estimator: TypeAlias = "Callable[[pl.DataFrame], Estimate | None]"
-
-
 def dataset_rule(
-    code: str, name: str, *, level: Level, limit: float
+    code: str,
+    name: str,
+    *,
+    level: Level,
+    limit: float,
+    bound: Bound = "max",
+    settings: type[Struct] | None = None,
 ) -> Callable[[Estimator], Estimator]:
-    """Registers a function that measures the whole set; beyond `limit` the rule is broken."""
+    """Registers a function of the evidence, and of its settings, that measures the whole set."""
 
     def register(estimate: Estimator) -> Estimator:
         page = _page(estimate.__module__)
@@ -201,8 +290,10 @@ def dataset_rule(
             level=level,
             page=page,
             kind="dataset",
+            settings=settings,
             estimate=estimate,
             limit=limit,
+            bound=bound,
         )
         RULES.add(name, rule, estimate.__module__)
         return estimate
@@ -242,7 +333,16 @@ def indexed(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs.select(PAIRS.names).rechunk().with_row_index("index")
 
 
-def broken_rows(rules: list[RowRule], frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def arguments(rule: Rule, settings: Mapping[str, Struct] = DEFAULTS) -> tuple[Struct, ...]:
+    """Returns what the function of a rule takes after the evidence: its settings, if it has any."""
+    if rule.settings is None:
+        return ()
+    return (settings[rule.name] if rule.name in settings else rule.settings(),)
+
+
+def broken_rows(
+    rules: list[RowRule], frame: pl.DataFrame, settings: Mapping[str, Struct] = DEFAULTS
+) -> dict[str, pl.DataFrame]:
     """Returns rule name -> `index` and `message` of the rows that break it.
 
     All expressions are evaluated in one `select` over `frame`, which must have an `index` column;
@@ -250,7 +350,10 @@ def broken_rows(rules: list[RowRule], frame: pl.DataFrame) -> dict[str, pl.DataF
     """
     import polars as pl
 
-    masks = frame.select(rule.broken().fill_null(value=False).alias(rule.name) for rule in rules)
+    masks = frame.select(
+        rule.broken(*arguments(rule, settings)).fill_null(value=False).alias(rule.name)
+        for rule in rules
+    )
     found = {}
     for rule in rules:
         message = pl.lit(rule.message) if isinstance(rule.message, str) else rule.message
@@ -260,10 +363,12 @@ def broken_rows(rules: list[RowRule], frame: pl.DataFrame) -> dict[str, pl.DataF
     return found
 
 
-def found_rows(rule: Rule, evidence: Evidence) -> pl.DataFrame:
+def found_rows(
+    rule: Rule, evidence: Evidence, settings: Mapping[str, Struct] = DEFAULTS
+) -> pl.DataFrame:
     """Returns the rows that one row or set rule finds: `index`, `message`, perhaps `value`."""
     if isinstance(rule, RowRule):
-        return broken_rows([rule], evidence.pairs)[rule.name]
+        return broken_rows([rule], evidence.pairs, settings)[rule.name]
     if isinstance(rule, SetRule):
-        return rule.find(evidence)
+        return rule.find(evidence, *arguments(rule, settings))
     raise PrefError(f"{rule.name} does not point at rows of a set")

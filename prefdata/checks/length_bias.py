@@ -26,27 +26,15 @@ None. Balance the set, or accept it: `rules.length-bias = { max = 0.75 }`.
 
 from __future__ import annotations
 
-import math
-
-import polars as pl
-
-from prefdata.checks import Estimate, dataset_rule
+from prefdata.checks import Estimate, Evidence, dataset_rule
 from prefdata.expressions import characters
-
-Z95 = 1.959963984540054
-
-
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """Returns the 95 % Wilson score interval of a share (Wilson 1927, eq. 12); `total` > 0."""
-    share, z2 = hits / total, Z95**2
-    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
-    spread = math.sqrt(share * (1 - share) / total + z2 / (4 * total**2)) * Z95 / (1 + z2 / total)
-    return max(0.0, centre - spread), min(1.0, centre + spread)
+from prefdata.stats.intervals import wilson
 
 
 @dataset_rule("PD308", "length-bias", level="warning", limit=0.6)
-def length_bias(pairs: pl.DataFrame) -> Estimate | None:
+def length_bias(data: Evidence) -> Estimate | None:
     """Returns the share of pairs in which the side that is mostly longer is longer."""
+    pairs = data.pairs
     if pairs.is_empty():
         return None
     chosen, rejected = characters("chosen"), characters("rejected")
@@ -55,4 +43,4 @@ def length_bias(pairs: pl.DataFrame) -> Estimate | None:
     ).row(0)
     side, hits = ("chosen", longer) if longer >= shorter else ("rejected", shorter)
     low, high = wilson(hits, pairs.height)
-    return Estimate(hits / pairs.height, low, high, f"{side} is longer")
+    return Estimate(hits / pairs.height, low, high, f"{side} is longer in {{}} of pairs")

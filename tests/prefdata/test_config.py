@@ -40,7 +40,7 @@ def test_every_key(tmp_path: Path) -> None:
 
 def test_all_problems_are_listed_with_what_was_meant(tmp_path: Path) -> None:
     (tmp_path / "prefdata.toml").write_text(
-        'ignor = []\nfail-on = "erorr"\n[rules]\nlength-bias = { mx = 0.7 }\n'
+        'ignor = []\nfail-on = "erorr"\n[rules]\nlength-bias = { level = "grave" }\n'
     )
     with pytest.raises(ConfigError) as error:
         load_settings(tmp_path)
@@ -49,7 +49,7 @@ def test_all_problems_are_listed_with_what_was_meant(tmp_path: Path) -> None:
     text = "\n".join(error.value.problems)
     assert "ignor: unknown key; did you mean 'ignore'?" in text
     assert "fail-on: Input should be 'error', 'warning', 'info' or 'never'" in text
-    assert "rules.length-bias.mx: unknown key; did you mean 'max'?" in text
+    assert "rules.length-bias.level: Input should be 'error', 'warning' or 'info'" in text
 
 
 def test_broken_toml(tmp_path: Path) -> None:

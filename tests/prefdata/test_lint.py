@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefdata.checks.length_bias import wilson
 from prefdata.config import RuleSettings
-from prefdata.errors import FormatError, PrefError
+from prefdata.errors import ConfigError, FormatError, PrefError
 from prefdata.frame import messages
 from prefdata.lint import SCHEMA, Findings, check, lint
+from prefdata.stats.intervals import wilson
 from prefdata.types import Origin
 from tests.prefdata.pairs import FRAMES, PLAIN_FRAMES, frame, pair
 
@@ -140,6 +140,13 @@ def test_settings_change_level_and_limits() -> None:
     assert strict.reach("error")
     assert not check(pairs).reach("error")
     assert check(pairs).reach("warning")
+
+
+def test_a_key_that_no_rule_has_is_refused_with_what_was_meant() -> None:
+    wrong = {"length-bias": RuleSettings.model_validate({"mx": 0.7})}
+    with pytest.raises(ConfigError) as error:
+        lint(frame(pair("q", "a", "b", 1)), settings=wrong)
+    assert error.value.problems == ["rules.length-bias.mx: unknown key; did you mean 'max'?"]
 
 
 def test_findings_within_max_rate_are_information() -> None:

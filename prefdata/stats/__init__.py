@@ -1,0 +1,1 @@
+"""Statistics of preferences: numbers in, numbers out; nothing here knows files, columns or rules."""
