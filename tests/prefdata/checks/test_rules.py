@@ -128,7 +128,7 @@ def test_the_page_names_its_fix(name: str) -> None:
 def test_codes_are_unique_and_in_their_family() -> None:
     codes = [rule.code for rule in RULES]
     assert len(set(codes)) == len(codes)
-    families = {"read": "PD", "row": "PD", "set": "PD", "dataset": "PD3", "token": "PD4"}
+    families = {"read": "PD", "row": "PD", "set": "PD", "dataset": "PD", "token": "PD4"}
     for rule in RULES:
         assert re.fullmatch(r"PD[0-7]\d\d", rule.code)
         assert rule.code.startswith(families[rule.kind])

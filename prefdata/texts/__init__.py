@@ -1,0 +1,1 @@
+"""What texts hold: languages, secrets, personal data, loops; nothing here knows rules."""
