@@ -57,3 +57,20 @@ def first_text(side: str) -> pl.Expr:
 def last_text(side: str) -> pl.Expr:
     """Returns the text of the last turn; empty where it says nothing."""
     return contents(side).list.last().fill_null("")
+
+
+def texts_with(pairs: pl.DataFrame, test: pl.Expr) -> pl.DataFrame:
+    """Returns the texts that pass, in the order of the rows and, within one, of `SIDES`.
+
+    Args:
+        pairs: canonical columns and `index`.
+        test: a boolean expression over the column `text`.
+
+    Returns:
+        One row a message: `index` (u32), `side`, `text`.
+    """
+    found = [
+        pairs.select("index", side=pl.lit(side), text=contents(side)).explode("text").filter(test)
+        for side in SIDES
+    ]
+    return pl.concat(found).sort("index", maintain_order=True)
