@@ -41,7 +41,7 @@ def loop(text: str, times: int, characters: int) -> Loop | None:
     """
     tail = text.rstrip()[-TAIL:]
     before = tail.rfind(tail[-_PROBE:], 0, len(tail) - 1)
-    if before < 0:
+    if before < 0 or len(tail) <= _PROBE:
         return None
     period = len(tail) - _PROBE - before
     unit = tail[-period:]
