@@ -19,16 +19,11 @@ None. Read the source again in its encoding, or mend its texts with `ftfy.fix_en
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import polars as pl
 
 from prefdata.checks import Evidence, set_rule
 from prefdata.texts.encoding import mended
-from prefdata.texts.messages import texts_with
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from prefdata.texts.messages import described, texts_with
 
 # What the bytes of a UTF-8 sequence look like when read as Latin-1 or Windows-1252 (the first one is
 # a letter, the next one mostly a sign), or as Windows-1251, Windows-1250 or Mac Roman.
@@ -42,14 +37,9 @@ SUSPECT = (
 @set_rule("PD605", "mojibake", level="warning")
 def mojibake(data: Evidence) -> pl.DataFrame:
     """Returns the pairs with a text that ftfy can mend."""
-    candidates = texts_with(data.pairs, pl.col("text").str.contains(SUSPECT))
-    rows = list(_broken(candidates))
-    schema = {"index": pl.UInt32, "message": pl.String}
-    found = pl.DataFrame(rows, schema, orient="row")
-    return found.unique("index", keep="first", maintain_order=True)
+    return described(texts_with(data.pairs, pl.col("text").str.contains(SUSPECT)), _broken)
 
 
-def _broken(texts: pl.DataFrame) -> Iterator[tuple[int, str]]:
-    for index, side, text in texts.iter_rows():
-        if repair := mended(text):
-            yield index, f'{side} holds "{repair.broken}", which was "{repair.right}"'
+def _broken(text: str) -> str | None:
+    repair = mended(text)
+    return f'holds "{repair.broken}", which was "{repair.right}"' if repair else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from prefdata.expressions import contents
@@ -74,3 +76,18 @@ def texts_with(pairs: pl.DataFrame, test: pl.Expr) -> pl.DataFrame:
         for side in SIDES
     ]
     return pl.concat(found).sort("index", maintain_order=True)
+
+
+def described(texts: pl.DataFrame, describe: Callable[[str], str | None]) -> pl.DataFrame:
+    """Returns `index` and `message` of the pairs with a text to say something about.
+
+    Args:
+        texts: candidates, as `texts_with` returns them.
+        describe: the end of a sentence that begins with the side, or None.
+    """
+    rows: dict[int, str] = {}
+    for index, side, text in texts.iter_rows():
+        if index not in rows and (words := describe(text)):
+            rows[index] = f"{side} {words}"
+    schema = {"index": pl.UInt32, "message": pl.String}
+    return pl.DataFrame([*rows.items()], schema, orient="row")
