@@ -24,26 +24,22 @@ from __future__ import annotations
 import polars as pl
 
 from prefdata.checks import UNSAFE_DROP, Evidence, set_rule
+from prefdata.edges import contradictions, preference_edges
 
-GROUP = ("prompt_id", "low", "high")
+GROUP = ("low", "high")
 
 
 @set_rule("PD301", "contradictory-pair", level="error", fix=UNSAFE_DROP)
 def contradictory_pair(data: Evidence) -> pl.DataFrame:
     """Returns every pair of a group that holds both directions; `value` is the group's size."""
-    hashes = data.pairs.select(
-        "index", "prompt_id", chosen=pl.col("chosen").hash(), rejected=pl.col("rejected").hash()
-    )
-    groups = hashes.select(
+    groups = contradictions(data.once(preference_edges)).select(
         "index",
-        "prompt_id",
-        low=pl.min_horizontal("chosen", "rejected"),
-        high=pl.max_horizontal("chosen", "rejected"),
-        up=pl.col("chosen") < pl.col("rejected"),
+        low=pl.min_horizontal("winner", "loser"),
+        high=pl.max_horizontal("winner", "loser"),
+        up=pl.col("winner") < pl.col("loser"),
     )
-    both = groups.filter(pl.col("up").n_unique().over(GROUP) > 1)
     size, same_way = pl.len().over(GROUP), pl.len().over(*GROUP, "up")
-    return both.select(
+    return groups.select(
         "index",
         value=size.cast(pl.Float64),
         message=pl.format(

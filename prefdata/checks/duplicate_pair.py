@@ -30,7 +30,9 @@ ORIGIN = ("source", "file", "row")
 @set_rule("PD501", "duplicate-pair", level="warning", fix=SAFE_DROP)
 def duplicate_pair(data: Evidence) -> pl.DataFrame:
     """Returns the pairs from the second of each id on, in the order of their origins."""
-    pairs = data.pairs.select("index", "id", *ORIGIN).sort(ORIGIN, maintain_order=True)
+    repeated = data.pairs["id"].hash().is_duplicated()  # few rows, and no text is hashed but ids
+    pairs = data.pairs.select("index", "id", *ORIGIN).filter(repeated)
+    pairs = pairs.sort(ORIGIN, maintain_order=True)
     file, row = pl.col("file").first().over("id"), pl.col("row").first().over("id")
     nearby, elsewhere = pl.format("row {}", row), pl.format("{}:{}", file, row)
     first = pl.when(pl.col("file") == file).then(nearby).otherwise(elsewhere)
