@@ -12,8 +12,9 @@ duplicate-pair = { max_rate = 0.02, level = "error" }
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -53,20 +54,53 @@ class Settings(_Part):
     rules: dict[str, RuleSettings] = {}
 
 
-def load_settings(start: Path) -> Settings:
+class Located(NamedTuple):
+    """Settings, and the file they were read from; None where all are defaults."""
+
+    settings: Settings
+    path: Path | None
+
+
+def locate_settings(start: Path) -> Located:
     """Returns the settings that hold in directory `start`: those of the nearest file upwards.
 
     Raises:
         ConfigError: the file is not TOML, or has keys or values we do not know; all are listed.
     """
     for directory in (start, *start.parents):
-        for path, table in (
-            (directory / "prefdata.toml", _toml(directory / "prefdata.toml")),
-            (directory / "pyproject.toml", _tool_table(directory / "pyproject.toml")),
+        for path, read in (
+            (directory / "prefdata.toml", _toml),
+            (directory / "pyproject.toml", _tool_table),
         ):
+            table = read(path)
             if table is not None:
-                return _settings(table, str(path))
-    return Settings()
+                return Located(_settings(table, str(path)), path)
+    return Located(Settings(), None)
+
+
+def load_settings(start: Path) -> Settings:
+    """Returns the settings that hold in directory `start`, as `locate_settings` finds them.
+
+    Raises:
+        ConfigError: the file is not TOML, or has keys or values we do not know; all are listed.
+    """
+    return locate_settings(start).settings
+
+
+def rule_settings(
+    given: Mapping[str, RuleSettings | Mapping[str, Any]], *, source: str = "the settings"
+) -> dict[str, RuleSettings]:
+    """Returns settings of rules as records; plain mappings are read like the tables of a file.
+
+    Raises:
+        ConfigError: a value is of the wrong type; all are listed.
+    """
+    plain = {word: value for word, value in given.items() if not isinstance(value, RuleSettings)}
+    read = _settings({"rules": plain}, source).rules
+    return {
+        word: value if isinstance(value, RuleSettings) else read[word]
+        for word, value in given.items()
+    }
 
 
 def _toml(path: Path) -> dict[str, Any] | None:

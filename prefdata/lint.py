@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, get_args
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import msgspec
 import polars as pl
-from msgspec import Struct
 
 from prefdata.checks import (
     RULES,
-    Bound,
     DatasetRule,
     Evidence,
     RowRule,
@@ -19,34 +16,21 @@ from prefdata.checks import (
     SetRule,
     arguments,
     broken_rows,
-    find_rule,
     found_rows,
     indexed,
     matching,
 )
-from prefdata.config import RuleSettings
-from prefdata.errors import ConfigError, FormatError
+from prefdata.config import RuleSettings, rule_settings
+from prefdata.errors import FormatError
+from prefdata.findings import SCHEMA, Findings, Measured, RuleCount
 from prefdata.frame import PAIRS
-from prefdata.registry import did_you_mean
+from prefdata.policy import Policy
 from prefdata.types import Level, Origin
 
 if TYPE_CHECKING:
     from prefdata.checks import Benchmark, Estimate, Provenance
 
-SCHEMA = pl.Schema(
-    {
-        "code": pl.String,
-        "name": pl.String,
-        "level": pl.String,
-        "id": pl.String,
-        "source": pl.String,
-        "file": pl.String,
-        "row": pl.Int64,
-        "message": pl.String,
-        "value": pl.Float64,
-    }
-)
-LEVELS: tuple[Level, ...] = get_args(Level)
+__all__ = ["SCHEMA", "Findings", "RuleCount", "SetAside", "check", "lint"]
 
 
 class SetAside(Protocol):
@@ -69,54 +53,53 @@ class SetAside(Protocol):
         """What is wrong with it."""
 
 
-class RuleCount(Struct, frozen=True):
-    """How often a rule was broken, in a run that looked for it."""
-
-    code: str
-    name: str
-    level: Level
-    count: int
-
-
-class Findings(Struct, frozen=True):
-    """What a run found.
-
-    Attributes:
-        frame: one row a finding, columns as in `SCHEMA`, sorted by rule, place and id.
-        rules: every rule that ran, also those that found nothing, by code.
-        pairs: pairs looked at.
-        quarantined: rows that never became pairs.
-    """
-
-    frame: pl.DataFrame
-    rules: tuple[RuleCount, ...]
-    pairs: int
-    quarantined: int
-
-    @property
-    def broken(self) -> tuple[RuleCount, ...]:
-        """Returns the rules that found something."""
-        return tuple(rule for rule in self.rules if rule.count)
-
-    def reach(self, level: Level) -> bool:
-        """Tells whether any finding is at least as grave as `level`."""
-        return any(LEVELS.index(rule.level) <= LEVELS.index(level) for rule in self.broken)
-
-
 def check(
-    pairs: pl.DataFrame, *, select: Iterable[str] | None = None, ignore: Iterable[str] = ()
+    pairs: pl.DataFrame,
+    *,
+    select: Iterable[str] | None = None,
+    ignore: Iterable[str] = (),
+    settings: Mapping[str, RuleSettings | Mapping[str, Any]] | None = None,
+    ties: pl.DataFrame | None = None,
+    against: pl.DataFrame | None = None,
+    benchmarks: Sequence[Benchmark] = (),
 ) -> Findings:
-    """Returns what the rules find in canonical pairs, with every setting at its default.
+    """Returns what the rules find in canonical pairs.
 
     Args:
         pairs: canonical columns, as `prefdata.read_pairs` returns them.
         select: rules to run, by name, code or family (`PD2`); all if None.
         ignore: rules to leave out.
+        settings: rule name or code -> what `[tool.prefdata.rules]` takes for it.
+        ties: pairs of completions that were found equal, as in `prefdata.convert(...).ties`.
+        against: the other split, for rules that compare two sets.
+        benchmarks: evaluation sets that the pairs must not contain; see
+            `prefdata.surroundings.read_benchmark`.
 
     Raises:
-        PrefError: a rule does not exist, or the frame lacks canonical columns.
+        PrefError: a rule does not exist, a setting is wrong, or the frame lacks canonical columns.
+
+    Examples:
+        >>> from prefdata.frame import pairs_table, to_polars
+        >>> from prefdata.types import Message, Origin, Pair
+        >>> asked, said = (Message("user", "Name a colour."),), (Message("assistant", "Blue."),)
+        >>> twins = Pair(prompt=asked, chosen=said, rejected=said, origin=Origin("s", "s.jsonl", 7))
+        >>> findings = check(to_polars(pairs_table([twins])), select=["PD2"])
+        >>> findings.frame.select("name", "level", "file", "row").row(0)
+        ('identical-pair', 'error', 's.jsonl', 7)
+        >>> [(rule.name, rule.count, rule.rate) for rule in findings.broken]
+        [('identical-pair', 1, 1.0)]
+        >>> findings.reach("warning")
+        True
     """
-    return lint(pairs, select=select, ignore=ignore)
+    return lint(
+        pairs,
+        select=select,
+        ignore=ignore,
+        settings=rule_settings(settings or {}),
+        ties=ties,
+        against=against,
+        benchmarks=tuple(benchmarks) or None,
+    )
 
 
 def lint(
@@ -131,6 +114,7 @@ def lint(
     tokens: pl.DataFrame | None = None,
     benchmarks: tuple[Benchmark, ...] | None = None,
     provenance: tuple[Provenance, ...] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Findings:
     """Returns what the selected rules find.
 
@@ -138,19 +122,21 @@ def lint(
         pairs: canonical columns; others are ignored.
         select: rules to run, by name, code or family (`PD2`); all if None.
         ignore: rules to leave out, likewise.
-        settings: rule name -> level and limits.
+        settings: rule name or code -> level, limits and what else can be set of it.
         quarantine: rows that the reader set aside; each is a finding of its rule.
         ties: pairs of equal completions, for rules about labels.
         against: the other split, for rules that compare two sets.
         tokens: `prefdata.tokens.token_facts` of the same pairs in the same order, for token rules.
         benchmarks: evaluation sets that the pairs must not contain.
         provenance: where the set comes from.
+        progress: called with the name of each rule before it runs.
 
     Raises:
         PrefError: a rule does not exist, or the frame lacks canonical columns.
+        ConfigError: a setting is wrong; all such are listed.
     """
-    rules = _selected(select, ignore)
-    policy = _Policy(settings or {}, pairs.height, len(quarantine))
+    selected = _selected(select, ignore)
+    policy = Policy(settings or {}, pairs.height, len(quarantine))
     _require_canonical(pairs)
     evidence = Evidence(
         pairs=indexed(pairs),
@@ -160,16 +146,25 @@ def lint(
         benchmarks=benchmarks,
         provenance=provenance,
     )
-    found = _located(_run(rules, evidence, policy), evidence)
-    set_aside = _quarantined(quarantine)
+    rules = [rule for rule in selected if _is_there(evidence, rule)]
+    found, measured = _run(rules, evidence, policy, progress)
+    located, set_aside = _located(found, evidence), _quarantined(quarantine)
     counts, frames = [], []
     for rule in sorted(rules, key=lambda rule: rule.code):
-        if rule.needs and getattr(evidence, rule.needs) is None:
-            continue
-        parts = [part[rule.name] for part in (set_aside, found) if rule.name in part]
-        count = sum(part.height for part in parts)
+        parts = [part[rule.name] for part in (set_aside, located) if rule.name in part]
+        count, aside = sum(part.height for part in parts), set_aside.get(rule.name, pl.DataFrame())
         level = policy.level(rule, count)
-        counts.append(RuleCount(rule.code, rule.name, level, count))
+        counts.append(
+            RuleCount(
+                rule.code,
+                rule.name,
+                level,
+                count,
+                kind=rule.kind,
+                of=policy.rows(rule) + (aside.height if rule.kind != "read" else 0),
+                measured=measured.get(rule.name),
+            )
+        )
         frames += [_labelled(part, rule, level) for part in parts]
     frame = pl.concat([pl.DataFrame(schema=SCHEMA), *frames]).sort(
         "code", "source", "file", "row", "id", "message", nulls_last=True
@@ -183,64 +178,8 @@ def _selected(select: Iterable[str] | None, ignore: Iterable[str]) -> list[Rule]
     return [rule for rule in RULES if rule.name in names]
 
 
-class _Policy:
-    """What the settings make of a rule: its limit, and its level at a number of findings.
-
-    Attributes:
-        options: rule name -> its own settings, where any are given.
-    """
-
-    def __init__(self, settings: Mapping[str, RuleSettings], pairs: int, quarantined: int) -> None:
-        found = {word: find_rule(word) for word in settings}
-        self._settings = {found[word].name: value for word, value in settings.items()}
-        self._pairs, self._quarantined = pairs, quarantined
-        self.options = _own_settings(found, settings)
-
-    def limit(self, rule: DatasetRule) -> float:
-        """Returns the limit of a dataset rule."""
-        given = self._of(rule)
-        limit = given.max if rule.bound == "max" else given.min
-        return rule.limit if limit is None else limit
-
-    def level(self, rule: Rule, count: int) -> Level:
-        """Returns the level of a rule; findings within its `max_rate` are only information."""
-        settings = self._of(rule)
-        total = self._pairs + (self._quarantined if rule.kind == "read" else 0)
-        if settings.max_rate is not None and count <= settings.max_rate * total:
-            return "info"
-        return settings.level or rule.level
-
-    def _of(self, rule: Rule) -> RuleSettings:
-        return self._settings.get(rule.name, RuleSettings())
-
-
-def _own_settings(
-    rules: Mapping[str, Rule], settings: Mapping[str, RuleSettings]
-) -> dict[str, Struct]:
-    """Returns rule name -> the settings that only this rule has.
-
-    Raises:
-        ConfigError: a key is unknown, or its value is of the wrong type; all such are listed.
-    """
-    found, problems = {}, []
-    for word, rule in rules.items():
-        given = settings[word].model_extra or {}
-        known = rule.settings.__struct_fields__ if rule.settings else ()
-        common = [*RuleSettings.model_fields]
-        for key in given:
-            if key not in known:
-                hint = did_you_mean(key, [*common, *known])
-                remedy = hint or "known: " + ", ".join([*common, *known])
-                problems.append(f"rules.{word}.{key}: unknown key; {remedy}")
-        if rule.settings and given:
-            try:
-                own = {key: value for key, value in given.items() if key in known}
-                found[rule.name] = msgspec.convert(own, rule.settings)
-            except msgspec.ValidationError as error:
-                problems.append(f"rules.{word}: {error}")
-    if problems:
-        raise ConfigError(problems, source="the settings")
-    return found
+def _is_there(evidence: Evidence, rule: Rule) -> bool:
+    return rule.needs is None or getattr(evidence, rule.needs) is not None
 
 
 def _require_canonical(pairs: pl.DataFrame) -> None:
@@ -252,36 +191,52 @@ def _require_canonical(pairs: pl.DataFrame) -> None:
         )
 
 
-def _run(rules: list[Rule], evidence: Evidence, policy: _Policy) -> dict[str, pl.DataFrame]:
-    """Returns rule name -> rows with `index` (null for the whole set), `message` and `value`."""
+class _Ran(NamedTuple):
+    """Rule name -> rows with `index` (null for the whole set), `message`, `value`; and its number."""
+
+    found: dict[str, pl.DataFrame]
+    measured: dict[str, Measured]
+
+
+def _run(
+    rules: list[Rule], evidence: Evidence, policy: Policy, progress: Callable[[str], None]
+) -> _Ran:
     settings = policy.options
     row_rules = [rule for rule in rules if isinstance(rule, RowRule)]
+    progress("all row rules")
     found = broken_rows([r for r in row_rules if r.kind == "row"], evidence.pairs, settings)
     if evidence.tokens is not None:
         with_tokens = evidence.pairs.hstack(evidence.tokens.drop("id"))
         found |= broken_rows([r for r in row_rules if r.kind == "token"], with_tokens, settings)
+    measured = {}
     for rule in rules:
-        if rule.needs and getattr(evidence, rule.needs) is None:
-            continue
         if isinstance(rule, SetRule):
+            progress(rule.name)
             found[rule.name] = found_rows(rule, evidence, settings)
         elif isinstance(rule, DatasetRule):
+            progress(rule.name)
             estimate = rule.estimate(evidence, *arguments(rule, settings))
-            found[rule.name] = _beyond(estimate, policy.limit(rule), rule.bound)
-    return found
+            if estimate is not None:
+                measured[rule.name] = _measured(estimate, policy.limit(rule), rule)
+                found[rule.name] = _beyond(measured[rule.name])
+    return _Ran(found, measured)
 
 
-def _beyond(estimate: Estimate | None, limit: float, bound: Bound) -> pl.DataFrame:
+def _measured(estimate: Estimate, limit: float, rule: DatasetRule) -> Measured:
+    value, low, high, _, _ = estimate
+    return Measured(value, low, high, limit, rule.bound, _sentence(estimate, limit))
+
+
+def _beyond(measured: Measured) -> pl.DataFrame:
     schema = {"index": pl.UInt32, "message": pl.String, "value": pl.Float64}
-    if estimate is None or not _is_beyond(estimate, limit, bound):
-        return pl.DataFrame(schema=schema)
-    message = _sentence(estimate, limit)
-    row = {"index": None, "message": message, "value": estimate.value}
-    return pl.DataFrame([row], schema=schema)
+    row = {"index": None, "message": measured.message, "value": measured.value}
+    return pl.DataFrame([row] if _is_beyond(measured) else [], schema=schema)
 
 
-def _is_beyond(estimate: Estimate, limit: float, bound: Bound) -> bool:
-    return estimate.low > limit if bound == "max" else estimate.high < limit
+def _is_beyond(measured: Measured) -> bool:
+    if measured.bound == "max":
+        return measured.low > measured.limit
+    return measured.high < measured.limit
 
 
 def _sentence(estimate: Estimate, limit: float) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,45 +16,57 @@ from prefdata.cli._options import (
     reading_progress,
     sources_argument,
 )
-from prefdata.cli._rules import rule_list
-from prefdata.config import FailOn
+from prefdata.cli._rules import in_force, rule_options
+from prefdata.cli._running import rendering_progress, rule_progress
 from prefdata.errors import EXIT_FINDINGS
 from prefdata.render import RENDERERS, View
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from prefdata.baseline import Places
+    from prefdata.config import FailOn
     from prefdata.conversion import Conversion
+    from prefdata.findings import Findings
 
 _NO_LIMIT = 2**31 - 1
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @sources_argument
-@click.option(
-    "--select",
-    metavar="RULES",
-    callback=rule_list,
-    help="Only these: names, codes or families (PD2), separated by commas.",
-)
-@click.option("--ignore", metavar="RULES", callback=rule_list, help="All rules but these.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(get_args(FailOn)),
-    help="Exit 1 on findings of this level or worse.  [default: error]",
-)
+@rule_options
 @click.option(
     "--format", "renderer", type=click.Choice(RENDERERS.names()), default="text", show_default=True
 )
-@click.option("--statistics", is_flag=True, help="Show counts and rates only.")
+@click.option("--statistics", is_flag=True, help="Show counts and rates of every rule instead.")
 @click.option(
     "--max-per-rule",
     type=click.IntRange(0),
     default=5,
     show_default=True,
-    help="Findings shown of each rule; 0 shows all. JSON always has all.",
+    help="Findings shown of each rule; 0 shows all. json, jsonl and sarif always have all.",
 )
-@click.option("--against", metavar="FILE", help="The other split, to find shared prompts.")
+@click.option("--baseline", type=_FILE, metavar="FILE", help="Leave out the findings in FILE.")
+@click.option(
+    "--write-baseline",
+    "new_baseline",
+    type=_FILE,
+    metavar="FILE",
+    help="Write all findings to FILE, and leave them out.",
+)
+@click.option(
+    "--accept-new", is_flag=True, help="Write findings, too, that FILE did not have before."
+)
+@click.option("--against", metavar="FILE", help="The other split, to find what both have.")
+@click.option(
+    "--benchmark",
+    "benchmarks",
+    multiple=True,
+    metavar="FILE",
+    help="An evaluation set whose prompts must not be here: any layout, a table with a column"
+    " prompt, question or instruction, or a .txt of one prompt a line. May be given several times.",
+)
 @click.option("--tokenizer", metavar="MODEL", help="Check the tokens this model would see, too.")
 @click.option("--max-length", type=click.IntRange(2), help="Cut the tokens like a run would.")
 @reading_options
@@ -65,10 +75,15 @@ def command(
     select: list[str] | None,
     ignore: list[str] | None,
     fail_on: FailOn | None,
+    max_rates: dict[str, float],
     renderer: str,
     statistics: bool,
     max_per_rule: int,
+    baseline: Path | None,
+    new_baseline: Path | None,
+    accept_new: bool,
     against: str | None,
+    benchmarks: tuple[str, ...],
     tokenizer: str | None,
     max_length: int | None,
     **reading: Any,
@@ -83,66 +98,101 @@ def command(
       prefdata check votes.json --fail-on warning
       prefdata check train.parquet --against test.parquet --select split-leakage
     """
-    from prefdata.config import load_settings
     from prefdata.conversion import convert
     from prefdata.lint import lint
+    from prefdata.surroundings import read_benchmark, read_provenance
 
     if max_length and not tokenizer:
         raise click.UsageError("--max-length counts the tokens of a model: add --tokenizer MODEL")
-    settings = load_settings(Path.cwd())
+    if accept_new and not new_baseline:
+        raise click.UsageError("--accept-new goes with --write-baseline FILE")
+    settings = in_force(select=select, ignore=ignore, fail_on=fail_on, max_rates=max_rates).settings
     options = convert_options(**reading)
+    evaluation = tuple(map(read_benchmark, benchmarks)) or None
     with reading_progress(sources) as progress:
         conversion = convert(sources, options, progress=progress)
     other = convert([against]).pairs if against else None
-    findings = lint(
-        conversion.pairs,
-        select=select or settings.select,
-        ignore=ignore or settings.ignore,
-        settings=settings.rules,
-        quarantine=conversion.quarantine,
-        against=other,
-        tokens=_token_facts(conversion.pairs, tokenizer, max_length) if tokenizer else None,
+    tokens = _token_facts(conversion.pairs, tokenizer, max_length) if tokenizer else None
+    with rule_progress() as tell:
+        findings = lint(
+            conversion.pairs,
+            select=settings.select,
+            ignore=settings.ignore,
+            settings=settings.rules,
+            quarantine=conversion.quarantine,
+            ties=_ties(sources, conversion),
+            against=other,
+            tokens=tokens,
+            benchmarks=evaluation,
+            provenance=tuple(map(read_provenance, sources)),
+            progress=tell,
+        )
+    findings = _new(findings, baseline, new_baseline, accept_new=accept_new)
+    terminal = sys.stdout.isatty()
+    view = View(
+        converted=_converted(sources, conversion),
+        statistics=statistics,
+        max_per_rule=max_per_rule,
+        fail_on=settings.fail_on,
+        width=shutil.get_terminal_size().columns if terminal else None,
+        colour=terminal and not os.environ.get("NO_COLOR"),
     )
-    view = _view(_converted(sources, conversion), statistics=statistics, max_per_rule=max_per_rule)
     for piece in RENDERERS.get(renderer)(findings, view):
         click.echo(piece, nl=False)
-    threshold = fail_on or settings.fail_on
-    if threshold != "never" and findings.reach(threshold):
+    if settings.fail_on != "never" and findings.reach(settings.fail_on):
         raise SystemExit(EXIT_FINDINGS)
 
 
 def _token_facts(pairs: pl.DataFrame, tokenizer: str, max_length: int | None) -> pl.DataFrame:
     from prefdata.tokens import load_tokenizer, render_frame, token_facts
 
-    with _rendering_progress(pairs.height) as advance:
+    with rendering_progress(pairs.height) as advance:
         table = render_frame(load_tokenizer(tokenizer), pairs, progress=advance)
     return token_facts(table, max_length or _NO_LIMIT, "keep_start")
 
 
-@contextmanager
-def _rendering_progress(pairs: int) -> Iterator[Callable[[int], None]]:
-    """Yields a callback for pairs done that draws a bar on stderr, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import Progress
+def _ties(sources: tuple[str, ...], conversion: Conversion) -> pl.DataFrame:
+    """Returns the ties of the sources, also those that an earlier conversion wrote beside them."""
+    import polars as pl
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("tokens", total=pairs)
-        yield lambda done: bar.update(task, advance=done)
+    from prefdata.surroundings import read_ties
+
+    return pl.concat([conversion.ties, *map(read_ties, sources)])
+
+
+def _new(
+    findings: Findings, baseline: Path | None, new_baseline: Path | None, *, accept_new: bool
+) -> Findings:
+    """Returns the findings that no baseline has; says on stderr what became of the baselines."""
+    from prefdata.baseline import compare, read_baseline, write_baseline
+
+    known = read_baseline(baseline) if baseline else None
+    if new_baseline:
+        written = write_baseline(findings, new_baseline, accept_new=accept_new)
+        click.echo(f"wrote {new_baseline}: {_findings(len(written))}", err=True)
+        known = known or written
+    if known is None:
+        return findings
+    compared = compare(findings, known)
+    if compared.stale and not new_baseline:
+        click.echo(_stale(compared.stale, baseline), err=True)
+    return compared.new
+
+
+def _stale(stale: Places, baseline: Path | None) -> str:
+    number = sum(map(len, stale.values()))
+    rules = ", ".join(f"{len(found):,} {name}" for name, found in stale.items())
+    return (
+        f"{baseline}: {_findings(number)} in it no longer found ({rules});"
+        f" --write-baseline {baseline} takes them out"
+    )
+
+
+def _findings(number: int) -> str:
+    return f"{number:,} finding{'' if number == 1 else 's'}"
 
 
 def _converted(sources: tuple[str, ...], conversion: Conversion) -> str | None:
     """Returns the source if it is one set that curate can read."""
     canonical = {entry.name for entry in conversion.layout} == {"canonical"}
     return sources[0] if canonical and len(sources) == 1 else None
-
-
-def _view(converted: str | None, *, statistics: bool, max_per_rule: int) -> View:
-    terminal = sys.stdout.isatty()
-    return View(
-        converted=converted,
-        statistics=statistics,
-        max_per_rule=max_per_rule,
-        width=shutil.get_terminal_size().columns if terminal else None,
-        colour=terminal and not os.environ.get("NO_COLOR"),
-    )

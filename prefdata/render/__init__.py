@@ -1,7 +1,7 @@
 """Findings as something to read: one module renders one format, found by its file.
 
 A renderer takes findings and yields text, piece by piece, newlines included. `View` holds what a
-person or a terminal asks for; formats for programs ignore it and give everything.
+person or a terminal asks for; formats for programs ignore what is for people, and give everything.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
+from prefdata.config import FailOn
 from prefdata.registry import Registry
 
 if TYPE_CHECKING:
-    from prefdata.lint import Findings
+    from prefdata.findings import Findings
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -23,7 +24,8 @@ class View(Struct, frozen=True, kw_only=True):
     Attributes:
         converted: the file that was checked if `prefdata curate` can read it, for the summary.
         max_per_rule: findings shown of each rule; 0 shows all.
-        statistics: show counts and rates instead of single findings.
+        statistics: show counts and rates of every rule instead of single findings.
+        fail_on: the level from which on findings are failures, for formats that know only these.
         width: columns of the terminal; None where lines must not be cut.
         colour: use ANSI colours.
     """
@@ -31,6 +33,7 @@ class View(Struct, frozen=True, kw_only=True):
     converted: str | None = None
     max_per_rule: int = 5
     statistics: bool = False
+    fail_on: FailOn = "error"
     width: int | None = None
     colour: bool = False
 

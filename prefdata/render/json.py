@@ -8,16 +8,28 @@ from typing import TYPE_CHECKING
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from prefdata.checks import Bound, Kind, find_rule
 from prefdata.render import View, renderer
 from prefdata.schema import SCHEMA_VERSION
 from prefdata.types import Level
 
 if TYPE_CHECKING:
-    from prefdata.lint import Findings
+    from prefdata.findings import Findings, RuleCount
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class MeasuredReport(_Part):
+    """The number that a rule about the whole set looks at, whether or not it is beyond its limit."""
+
+    value: float
+    low: float = Field(description="lower end of the 95 % interval")
+    high: float = Field(description="its upper end")
+    limit: float = Field(description="what the whole interval must not lie beyond")
+    bound: Bound = Field(description="whether the limit is the most or the least that is right")
+    message: str = Field(description="the sentence that says it")
 
 
 class RuleReport(_Part):
@@ -31,6 +43,12 @@ class RuleReport(_Part):
         description="pairs or rows concerned: a duplicate counts from the second on, "
         "a contradiction counts every pair in it",
     )
+    kind: Kind
+    summary: str
+    of: int = Field(ge=0, description="rows that it looked at")
+    rate: float = Field(ge=0, description="count / of; 0 of none")
+    known: int = Field(ge=0, description="findings left out because the baseline has them")
+    measured: MeasuredReport | None
 
 
 class Finding(_Part):
@@ -53,17 +71,28 @@ class DiagnosticReport(_Part):
     schema_version: int = SCHEMA_VERSION
     pairs: int = Field(description="pairs looked at")
     quarantined: int = Field(description="rows that could not become pairs")
+    known: int = Field(description="findings left out because the baseline has them")
     rules: list[RuleReport] = Field(description="every rule that ran, by code")
-    findings: list[Finding]
+    findings: list[Finding] = Field(description="by rule, place and id")
 
 
 @renderer("json")
 def render_json(findings: Findings, view: View) -> Iterator[str]:  # noqa: ARG001 (for people only)
     """Yields one JSON document of the model `DiagnosticReport`."""
-    report = DiagnosticReport(
+    yield report(findings).model_dump_json(indent=2) + "\n"
+
+
+def report(findings: Findings) -> DiagnosticReport:
+    """Returns findings as the published model."""
+    return DiagnosticReport(
         pairs=findings.pairs,
         quarantined=findings.quarantined,
-        rules=[RuleReport(**msgspec.structs.asdict(rule)) for rule in findings.rules],
+        known=findings.known,
+        rules=[_rule(rule) for rule in findings.rules],
         findings=[Finding(**row) for row in findings.frame.iter_rows(named=True)],
     )
-    yield report.model_dump_json(indent=2) + "\n"
+
+
+def _rule(rule: RuleCount) -> RuleReport:
+    facts = msgspec.to_builtins(rule)
+    return RuleReport(**facts, rate=rule.rate, summary=find_rule(rule.name).summary)

@@ -9,13 +9,15 @@ from typing import Any
 
 _WIDTH = 96
 _LIMIT = 600
-_VISIBLE = {"\t": "\t", "\n": "\n"}
+_KEPT = "\t\n"
 
 
 def printable(text: str) -> str:
-    """Returns text safe for a terminal: control and direction characters become visible escapes."""
+    """Returns text safe for a terminal: control, direction and line characters become visible."""
     return "".join(
-        _VISIBLE.get(char) or (_escape(char) if unicodedata.category(char)[0] == "C" else char)
+        char
+        if char.isprintable() or char in _KEPT or unicodedata.category(char) == "Zs"
+        else _escape(char)
         for char in text
     )
 

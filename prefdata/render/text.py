@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.cells import cell_len, set_cell_size
@@ -11,20 +11,21 @@ from rich.cells import cell_len, set_cell_size
 from prefdata.checks import SAFE_DROP, find_rule
 from prefdata.render import View, renderer
 from prefdata.render.pair import printable
+from prefdata.render.place import WHOLE_SET, place_of
 from prefdata.types import Level
 
 if TYPE_CHECKING:
-    from prefdata.lint import Findings
+    from prefdata.findings import Findings, RuleCount
 
 _COLOURS: dict[Level, str] = {"error": "red", "warning": "yellow", "info": "blue"}
 _VERBS: dict[Level, str] = {"error": "failed", "warning": "warned", "info": "noted"}
-_WHOLE_SET = "whole set"
+_NOTHING = "-"
 _INDENT = "    "
 
 
 @renderer("text")
 def render_text(findings: Findings, view: View) -> Iterator[str]:
-    """Yields findings grouped by rule, or counts with `statistics`, and a summary line."""
+    """Yields findings grouped by rule, or every rule with `statistics`, and a summary line."""
     limit = view.max_per_rule
     rows = _count_rows(findings) if view.statistics else _finding_rows(findings, limit)
     yield from _lines(list(rows), view)
@@ -33,29 +34,32 @@ def render_text(findings: Findings, view: View) -> Iterator[str]:
 
 def _finding_rows(findings: Findings, limit: int) -> Iterator[tuple[str, ...]]:
     for rule in findings.broken:
-        found = findings.frame.filter(findings.frame["name"] == rule.name)
+        found = findings.of(rule.name)
         shown = found.head(limit) if limit else found
         for row in shown.iter_rows(named=True):
             name = f"{rule.code} {rule.name}"
-            yield _place(row), name, rule.level, _one_line(row["message"])
+            yield _one_line(place_of(row)), name, rule.level, _one_line(row["message"])
         if shown.height < found.height:
             more = f"{found.height - shown.height:,} more (--max-per-rule 0 shows all)"
             yield "", f"{rule.code} {rule.name}", rule.level, more
 
 
-def _place(row: dict[str, Any]) -> str:
-    return _WHOLE_SET if row["file"] is None else _one_line(f"{row['file']}:{row['row']}")
-
-
 def _count_rows(findings: Findings) -> Iterator[tuple[str, ...]]:
-    for rule in findings.broken:
+    """Yields how often each rule was broken, also those that never were."""
+    for rule in findings.rules:
         name = f"{rule.code} {rule.name}"
-        if find_rule(rule.name).kind == "dataset":
-            found = findings.frame.filter(findings.frame["name"] == rule.name)
-            yield _WHOLE_SET, name, rule.level, found["message"][0]
+        if rule.kind == "dataset":
+            yield WHOLE_SET, name, _level(rule), _measured(rule)
         else:
-            share = rule.count / (findings.pairs + findings.quarantined)
-            yield f"{rule.count:>{len(_WHOLE_SET)},}", name, rule.level, f"{share:.2%}"
+            yield f"{rule.count:>{len(WHOLE_SET)},}", name, _level(rule), f"{rule.rate:.2%}"
+
+
+def _level(rule: RuleCount) -> str:
+    return rule.level if rule.count else _NOTHING
+
+
+def _measured(rule: RuleCount) -> str:
+    return _one_line(rule.measured.message) if rule.measured else "cannot be measured here"
 
 
 def _one_line(text: str) -> str:
@@ -85,15 +89,18 @@ def _cut(line: str, width: int) -> str:
 
 
 def _colour(level: str) -> str:
-    return next(colour for known, colour in _COLOURS.items() if known == level)
+    return next((colour for known, colour in _COLOURS.items() if known == level), "green")
 
 
 def _summary(findings: Findings, view: View) -> str:
     counted = _number(findings.pairs, "pair")
     if findings.quarantined:
         counted += f", {_number(findings.quarantined, 'row')} set aside"
+    if findings.known:
+        counted += f" · {_number(findings.known, 'finding')} in the baseline"
     if not findings.broken:
-        return f"{counted} · nothing found by {_number(len(findings.rules), 'rule')}"
+        nothing = "nothing else" if findings.known else "nothing"
+        return f"{counted} · {nothing} found by {_number(len(findings.rules), 'rule')}"
     parts = [counted, _verdict(findings)]
     fixable = sum(rule.count for rule in findings.broken if find_rule(rule.name).fix == SAFE_DROP)
     if fixable:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from unicodedata import category
 
 import jsonschema
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from rich.cells import cell_len
 
 from prefdata.lint import Findings, lint
@@ -22,6 +23,9 @@ def shown(findings: Findings, renderer: str = "text", **view: object) -> str:
     return "".join(RENDERERS.get(renderer)(findings, View(**view)))  # type: ignore[arg-type]
 
 
+RULES = ["PD104", "PD201", "PD303"]
+
+
 def sample() -> pl.DataFrame:
     return frame(
         *(pair(f"q{i}", "same", "same", i) for i in range(1, 9)),
@@ -31,7 +35,7 @@ def sample() -> pl.DataFrame:
 
 
 def test_text() -> None:
-    assert shown(lint(sample()), max_per_rule=2).splitlines() == [
+    assert shown(lint(sample(), select=RULES), max_per_rule=2).splitlines() == [
         "t.jsonl:1204  PD104 empty-completion  error    chosen says nothing",
         't.jsonl:1     PD201 identical-pair    error    chosen and rejected are the same ("same")',
         't.jsonl:2     PD201 identical-pair    error    chosen and rejected are the same ("same")',
@@ -42,14 +46,24 @@ def test_text() -> None:
     ]
 
 
-def test_statistics() -> None:
-    lines = shown(lint(sample()), statistics=True, converted="p.parquet").splitlines()
-    assert [line.split() for line in lines[:-1]] == [
+def test_statistics_tell_of_every_rule() -> None:
+    findings = lint(sample(), select=[*RULES, "PD001", "PD308"])
+    lines = shown(findings, statistics=True, converted="p.parquet").splitlines()
+    assert [line.split(maxsplit=4) for line in lines[:4]] == [
+        ["0", "PD001", "malformed-json", "-", "0.00%"],
         ["1", "PD104", "empty-completion", "error", "10.00%"],
         ["8", "PD201", "identical-pair", "error", "80.00%"],
         ["1", "PD303", "tied-score", "warning", "10.00%"],
     ]
-    assert "9 fixable: prefdata curate p.parquet -o OUT" in lines[-1]
+    assert lines[4].startswith("whole set  PD308 length-bias       -")
+    assert "in 10.0% of pairs (95 % CI " in lines[4]
+    assert "9 fixable: prefdata curate p.parquet -o OUT" in lines[5]
+
+
+def test_statistics_of_nothing() -> None:
+    text = shown(lint(frame(), select=["PD308", "PD201"]), statistics=True)
+    assert "0  PD201 identical-pair  -  0.00%" in text
+    assert "PD308 length-bias     -  cannot be measured here" in text
 
 
 def test_nothing_found() -> None:
@@ -59,7 +73,7 @@ def test_nothing_found() -> None:
 
 def test_text_from_data_cannot_reach_the_terminal() -> None:
     nasty = "\x1b[2J\x1b]0;owned\x07\r\n\t\u202e\u200b"
-    text = shown(lint(frame(pair("q", nasty, nasty))))
+    text = shown(lint(frame(pair("q", nasty, nasty)), select=["PD201"]))
     assert text.count("\n") == len(text.splitlines()) == 2
     assert text.replace("\n", "").isprintable()
     assert "\\x1b[2J" in text
@@ -70,7 +84,7 @@ def test_columns_line_up_under_wide_characters() -> None:
     pairs = frame(pair("q", "x", "x"), pair("q", "y", "y", 2)).with_columns(
         file=pl.Series(["日本語.jsonl", "a.jsonl"])
     )
-    lines = shown(lint(pairs)).splitlines()[:2]
+    lines = shown(lint(pairs, select=["PD201"])).splitlines()[:2]
     assert len({cell_len(line[: line.index("PD201")]) for line in lines}) == 1
 
 
@@ -81,15 +95,17 @@ def test_lines_fit_the_terminal(width: int) -> None:
     assert max(map(cell_len, lines)) <= width
 
 
+@settings(max_examples=30)
 @given(FRAMES)
 def test_any_findings_can_be_shown(pairs: pl.DataFrame) -> None:
     findings = lint(pairs, against=pairs)
     lines = shown(findings, max_per_rule=0).splitlines()
     assert len(lines) == findings.frame.height + 1
-    assert all(line.isprintable() for line in lines)
+    assert all(char.isprintable() or category(char) == "Zs" for line in lines for char in line)
     shown(findings, statistics=True)
 
 
+@settings(max_examples=30)
 @given(FRAMES)
 def test_json_holds_everything_and_fits_its_schema(pairs: pl.DataFrame) -> None:
     findings = lint(pairs, against=pairs)
