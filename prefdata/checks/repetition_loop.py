@@ -58,8 +58,9 @@ def repetition_loop(data: Evidence, settings: Settings) -> pl.DataFrame:
             if found := find(text):
                 rows.append((index, float(found.times), _sentence(side, found)))
     schema = {"index": pl.UInt32, "value": pl.Float64, "message": pl.String}
-    found = pl.DataFrame(rows, schema, orient="row")
-    return found.unique("index", keep="first", maintain_order=True)
+    return pl.DataFrame(rows, schema, orient="row").unique(
+        "index", keep="first", maintain_order=True
+    )
 
 
 def _sentence(side: str, found: Loop) -> str:

@@ -33,7 +33,7 @@ from prefdata.texts.secrets import SIGNS, secrets
 @set_rule("PD606", "secret", level="error", fix=UNSAFE_DROP)
 def secret(data: Evidence) -> pl.DataFrame:
     """Returns the pairs with a text that gives a secret away."""
-    return described(texts_with(data.pairs, pl.col("text").str.contains_any(SIGNS)), _first)
+    return described(texts_with(data.pairs, pl.col("text").str.contains_any([*SIGNS])), _first)
 
 
 def _first(text: str) -> str | None:
