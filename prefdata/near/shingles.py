@@ -9,7 +9,6 @@ included: "2+2?" is not "2-2?". A document with no shingle at all has one, that 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias, cast
 from unicodedata import normalize
@@ -29,7 +28,6 @@ _SPACELESS = (
 )
 _FOREIGN_PUNCTUATION = r"[^\p{L}\p{N}\p{M}\x00-\x7F]+"
 _SPACE = 0x20
-_WHITE = re.compile(r"\s+")
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _NOTHING = np.uint64(0x2545F4914F6CDD1D)  # the shingle of a document without any
 
@@ -62,7 +60,7 @@ def folded(text: str) -> str:
     """Returns a text after NFKC, case folding and collapsing of white space."""
     if not text.isascii():
         text = normalize("NFKC", text)
-    return _WHITE.sub(" ", text.casefold()).strip()
+    return " ".join(text.casefold().split())
 
 
 def blocks(documents: pl.Series) -> Iterator[pl.Series]:
