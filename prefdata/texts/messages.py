@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import polars as pl
 
@@ -91,3 +91,9 @@ def described(texts: pl.DataFrame, describe: Callable[[str], str | None]) -> pl.
             rows[index] = f"{side} {words}"
     schema = {"index": pl.UInt32, "message": pl.String}
     return pl.DataFrame([*rows.items()], schema, orient="row")
+
+
+def about_the_set(sentences: Iterable[str]) -> pl.DataFrame:
+    """Returns findings that no row is to blame for: `index` is null."""
+    rows = [(None, sentence) for sentence in sentences]
+    return pl.DataFrame(rows, {"index": pl.UInt32, "message": pl.String}, orient="row")

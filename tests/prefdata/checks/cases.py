@@ -4,7 +4,7 @@ A file has the keys `pass` (silent), `fail` (`found`: the rows it points at, nul
 `left`: the rows that remain after `prefdata curate --select RULE`), `refused` (the whole file is) and
 `counted` (named in the reasons of a conversion, and no finding). A case is the text of a source, or a
 mapping with `text` and, where needed, `suffix`, `against`, `max_length`, `map` (as --map), `ties` (as
---ties), and `joined`: the text of labels.jsonl, joined as `join` says (as --join labels.jsonl:JOIN).
+--ties), `manifest` (its JSON), and `joined`: the text of labels.jsonl, joined as `join` says (as --join labels.jsonl:JOIN).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import yaml
 
-from prefdata.checks import RULES, Rule
+from prefdata.checks import RULES, Provenance, Rule
 from prefdata.conversion import Conversion, ConvertOptions, convert
 from prefdata.converting.join import read_join
 from prefdata.formats import Options
@@ -40,6 +40,7 @@ class Case(NamedTuple):
     left: list[int] | None = None
     join: str = ""
     joined: str | None = None
+    manifest: dict[str, Any] | None = None
 
 
 def cases(kind: str) -> list[Case]:
@@ -82,6 +83,9 @@ def lint_pairs(
 ) -> Findings:
     against = case.against and converted(case._replace(text=case.against), folder).pairs
     tokens = facts(pairs, model, case.max_length) if case.max_length else None
+    if case.rule.needs == "provenance":
+        path = str(folder / f"case.{case.suffix}")
+        options["provenance"] = (Provenance(path=path, manifest=case.manifest),)
     return lint(pairs, select=[case.rule.name], against=against, tokens=tokens, **options)
 
 

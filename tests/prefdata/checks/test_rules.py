@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -112,6 +113,8 @@ def example(rule: Rule) -> Case | None:
         r"^With `--join labels.jsonl:(\S+)`, where labels.jsonl is `(.*)`:", rule.page, re.MULTILINE
     )
     case = Case(rule, block[2], block[1], against, max_length, mapping, "drop" if ties else "keep")
+    manifest = re.search(r"```json\n(.*?)```", rule.page, re.DOTALL)
+    case = case._replace(manifest=json.loads(manifest[1]) if manifest else None)
     return case._replace(join=join[1], joined=join[2]) if join else case
 
 
