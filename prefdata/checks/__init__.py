@@ -357,8 +357,9 @@ def broken_rows(
     found = {}
     for rule in rules:
         message = pl.lit(rule.message) if isinstance(rule.message, str) else rule.message
+        needed = {"index", *message.meta.root_names()}  # no text is copied that no message quotes
         # one chunk: polars 2.1 panics where it formats columns whose chunks do not line up
-        rows = frame.filter(masks[rule.name]).rechunk()
+        rows = frame.select(needed).filter(masks[rule.name]).rechunk()
         found[rule.name] = rows.select("index", message=message)
     return found
 
