@@ -77,15 +77,31 @@ def shingles(documents: pl.Series) -> Shingles:
     texts, per_document = _texts(documents)
     words, per_text = _words(texts)
     short = per_text < SIZE
-    long_hashes, long_counts = _windows(words[np.repeat(~short, per_text)], per_text[~short])
+    long_words = words[np.repeat(~short, per_text)]
+    long_hashes, long_counts = _windows(long_words, per_text[~short], SIZE)
     units, sizes = _characters(texts.filter(pl.Series(short)))
-    short_hashes, short_counts = _windows(units, sizes)
+    short_hashes, short_counts = _windows(units, sizes, SIZE)
     counts = np.empty(len(texts), np.int64)
     counts[~short], counts[short] = long_counts, short_counts
     of_short = np.repeat(short, counts)
     hashes = np.empty(len(of_short), np.uint64)
     hashes[~of_short], hashes[of_short] = long_hashes, short_hashes
     return _with_one_at_least(hashes, _sums(counts, per_document))
+
+
+def word_runs(texts: pl.Series, size: int) -> tuple[Hashes, Counts]:
+    """Returns the hash of every `size` consecutive words, and how many each text has.
+
+    A text of fewer words is one run.
+
+    Args:
+        texts: String.
+        size: words in a run.
+    """
+    words, counts = _words(texts.fill_null("").rechunk())
+    missing = np.where(counts > 0, np.maximum(size - counts, 0), 0)
+    filled = np.insert(words, np.repeat(np.cumsum(counts), missing), _NOTHING)
+    return _windows(filled, counts + missing, size)
 
 
 def _texts(documents: pl.Series) -> tuple[pl.Series, Counts]:
@@ -177,19 +193,20 @@ def _mixed(values: Hashes) -> Hashes:
     return values ^ (values >> np.uint64(31))
 
 
-def _windows(units: Hashes, counts: Counts) -> tuple[Hashes, Counts]:
-    """Returns the hash of every `SIZE` consecutive units of a text, and how many each text has.
+def _windows(units: Hashes, counts: Counts, size: int) -> tuple[Hashes, Counts]:
+    """Returns the hash of every `size` consecutive units of a text, and how many each text has.
 
     Args:
         units: (units,) hashes of words or characters, text after text.
-        counts: (texts,) how many units each text has: none, or at least `SIZE`.
+        counts: (texts,) how many units each text has: none, or at least `size`.
+        size: units in a window.
     """
     within = np.ones(len(units), np.bool_)
     ends = np.cumsum(counts)[counts > 0]
-    for step in range(1, SIZE):
+    for step in range(1, size):
         within[ends - step] = False
-    hashes = np.zeros(max(len(units) - SIZE + 1, 0), np.uint64)
-    for step in range(SIZE):
+    hashes = np.zeros(max(len(units) - size + 1, 0), np.uint64)
+    for step in range(size):
         hashes *= _ODD
         hashes += units[step : step + len(hashes)]
-    return _mixed(hashes[within[: len(hashes)]]), np.maximum(counts - SIZE + 1, 0)
+    return _mixed(hashes[within[: len(hashes)]]), np.maximum(counts - size + 1, 0)

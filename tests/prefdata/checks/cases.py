@@ -4,7 +4,8 @@ A file has the keys `pass` (silent), `fail` (`found`: the rows it points at, nul
 `left`: the rows that remain after `prefdata curate --select RULE`), `refused` (the whole file is) and
 `counted` (named in the reasons of a conversion, and no finding). A case is the text of a source, or a
 mapping with `text` and, where needed, `suffix`, `against`, `max_length`, `map` (as --map), `ties` (as
---ties), `manifest` (its JSON), and `joined`: the text of labels.jsonl, joined as `join` says (as --join labels.jsonl:JOIN).
+--ties), `manifest` (its JSON), `benchmark` (prompts, one a line), and `joined`: the text of labels.jsonl,
+joined as `join` says (as --join labels.jsonl:JOIN).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import yaml
 
-from prefdata.checks import RULES, Provenance, Rule
+from prefdata.checks import RULES, Benchmark, Provenance, Rule
 from prefdata.conversion import Conversion, ConvertOptions, convert
 from prefdata.converting.join import read_join
 from prefdata.formats import Options
@@ -41,6 +42,7 @@ class Case(NamedTuple):
     join: str = ""
     joined: str | None = None
     manifest: dict[str, Any] | None = None
+    benchmark: str | None = None
 
 
 def cases(kind: str) -> list[Case]:
@@ -75,7 +77,8 @@ def converted(case: Case, folder: Path) -> Conversion:
 def run(case: Case, folder: Path, model: Path) -> Findings:
     """The findings of the case's rule alone."""
     conversion = converted(case, folder)
-    return lint_pairs(case, conversion.pairs, folder, model, quarantine=conversion.quarantine)
+    found = {"quarantine": conversion.quarantine, "ties": conversion.ties}
+    return lint_pairs(case, conversion.pairs, folder, model, **found)
 
 
 def lint_pairs(
@@ -86,6 +89,9 @@ def lint_pairs(
     if case.rule.needs == "provenance":
         path = str(folder / f"case.{case.suffix}")
         options["provenance"] = (Provenance(path=path, manifest=case.manifest),)
+    if case.benchmark is not None:
+        prompts = pl.Series(case.benchmark.splitlines(), dtype=pl.String)
+        options["benchmarks"] = (Benchmark("quiz.txt", prompts),)
     return lint(pairs, select=[case.rule.name], against=against, tokens=tokens, **options)
 
 

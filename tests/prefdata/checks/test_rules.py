@@ -115,6 +115,8 @@ def example(rule: Rule) -> Case | None:
     case = Case(rule, block[2], block[1], against, max_length, mapping, "drop" if ties else "keep")
     manifest = re.search(r"```json\n(.*?)```", rule.page, re.DOTALL)
     case = case._replace(manifest=json.loads(manifest[1]) if manifest else None)
+    benchmark = re.search(r"```text\n(.*?)```", rule.page, re.DOTALL)
+    case = case._replace(benchmark=benchmark[1] if benchmark else None)
     return case._replace(join=join[1], joined=join[2]) if join else case
 
 
