@@ -1,15 +1,17 @@
 """README.md's outputs and tables, made by running what it shows.
 
-`python -m tests.readme` (or `make docs`) rewrites them; a test fails when they had drifted.
+`python -m tests.readme` (or `make docs`) rewrites them, `python -m tests.readme --tables` only the
+tables, at once; a test fails when they had drifted.
 """
 
 import re
 import shlex
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
-from prefdata.checks import RULES
+from prefdata.checks import RULES, Rule
 from prefdata.exporters import EXPORTERS
 from prefdata.formats import LAYOUTS, Layout
 from tests.command import run_program
@@ -28,6 +30,11 @@ def rendered(text: str) -> str:
             lambda block: f"```console\n{_console(block[1], folder)}```\n",
             text,
         )
+    return with_tables(text)
+
+
+def with_tables(text: str) -> str:
+    """Returns README's text with every generated table as of now."""
     tables = {"formats": formats_table(), "rules": rules_table()}
     for name, table in tables.items():
         between = rf"(?s)(<!-- {name}: [^\n]*-->\n).*?(<!-- /{name} -->)"
@@ -71,14 +78,30 @@ def _cell(text: str) -> str:
 
 
 def rules_table() -> str:
-    """Returns the table of rules."""
+    """Returns the table of rules: level, kind and what it takes to run, fix, and what each finds."""
     rows = [
-        f"| {rule.code} | `{rule.name}` | {rule.level} | {rule.summary} |"
+        f"| {rule.code} | `{rule.name}` | {rule.level} | {_kind(rule)} | {_fix(rule)} | {_cell(rule.summary)} |"
         for rule in sorted(RULES, key=lambda rule: rule.code)
     ]
-    head = ["| code | name | level | what it finds |", "| --- | --- | --- | --- |"]
+    head = [
+        "| code | name | level | kind | fix | what it finds |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     return "\n".join([*head, *rows]) + "\n"
 
 
+_OPTIONS = {"against": "`--against`", "benchmarks": "`--benchmark`", "tokens": "`--tokenizer`"}
+
+
+def _kind(rule: Rule) -> str:
+    option = _OPTIONS.get(rule.needs or "")
+    return f"{rule.kind}, with {option}" if option else rule.kind
+
+
+def _fix(rule: Rule) -> str:
+    return f"{rule.fix.action} ({rule.fix.safety})" if rule.fix else ""
+
+
 if __name__ == "__main__":
-    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")
+    write = with_tables if "--tables" in sys.argv else rendered
+    README.write_text(write(README.read_text(encoding="utf-8")), encoding="utf-8")
