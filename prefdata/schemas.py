@@ -12,6 +12,7 @@ from prefdata.schema import SCHEMA_VERSION
 SCHEMAS = {
     "pair": "prefdata.schema:PairRow",
     "manifest": "prefdata.io.manifest:Manifest",
+    "plan": "prefdata.curate.plan:Plan",
     "diagnostic": "prefdata.render.json:DiagnosticReport",
 }
 

@@ -1,17 +1,25 @@
-"""Drop the pairs that teach nothing, and say which and why."""
+"""Curate a set by a plan: drop, deduplicate, settle, cap, balance, select; every removal says why."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from prefdata.cli._plan import RECIPES, chosen_plan, plan_text, step_list
 from prefdata.cli._rules import rule_list
 
 if TYPE_CHECKING:
-    from prefdata.curate.drop import Curated
+    from prefdata.curate.plan import Plan
+    from prefdata.curate.run import Curated
+
+
+def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        click.echo("\n".join(step_list()))
+        ctx.exit()
 
 
 @click.command()
@@ -23,51 +31,109 @@ if TYPE_CHECKING:
     help="A .parquet or .jsonl file.",
 )
 @click.option(
+    "--plan",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A YAML file with the steps, instead of the options below.",
+)
+@click.option(
     "--select",
     metavar="RULES",
     callback=rule_list,
     help="Drop by these rules.  [default: all whose fix is safe]",
 )
-@click.option("--dry-run", is_flag=True, help="Print the table and write nothing.")
-def command(source: str, output: Path | None, *, select: list[str] | None, dry_run: bool) -> None:
-    """Drop the pairs of SRC, a converted set, that break rules with a safe fix.
+@click.option("--dedup", type=click.Choice(["exact", "loose", "near"]), help="Keep one of equal pairs.")
+@click.option(
+    "--keep",
+    type=click.Choice(["first", "margin", "chosen_score", "votes"]),
+    help="The duplicate that stays: the first, or that with the most.  [default: first]",
+)
+@click.option("--majority", is_flag=True, help="Settle contradictions by clear majorities.")
+@click.option("--min-margin", type=float, metavar="SCORE", help="Drop pairs of a smaller margin.")
+@click.option("--min-chosen-score", type=float, metavar="SCORE", help="Drop pairs chosen below it.")
+@click.option("--recipe", type=click.Choice(RECIPES), help="Select by scores, as published.")
+@click.option("--cap", type=click.IntRange(1), metavar="N", help="Keep at most N pairs a prompt.")
+@click.option(
+    "--cap-by",
+    type=click.Choice(["draw", "margin"]),
+    help="Keep those drawn, or those of the largest margins.  [default: draw]",
+)
+@click.option("--balance-length", is_flag=True, help="Drop until the longer side wins half.")
+@click.option(
+    "--sample",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N|SHARE",
+    help="Keep N pairs, or about a share below 1.",
+)
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Of what is drawn.  [default: 0]")
+@click.option("--dry-run", is_flag=True, help="Print the table and the plan, and write nothing.")
+@click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list,
+              help="List the steps that a plan may hold.")  # fmt: skip
+def command(
+    source: str, output: Path | None, plan: Path | None, *, dry_run: bool, **options: Any
+) -> None:
+    """Curate SRC, a converted set: by default, drop the pairs that break rules with a safe fix.
 
-    Removed pairs go to OUTPUT's sibling .removed file with the column `reason`; OUTPUT's manifest
-    accounts for all. Doing it again removes nothing more.
+    Steps run in the order of the options below, or of the plan. Removed pairs go to OUTPUT's sibling
+    .removed file with the column `reason`; OUTPUT's manifest holds the plan and accounts for all.
+    Doing it again removes nothing more.
 
     \b
     Examples:
       prefdata curate pairs.parquet -o curated.parquet
+      prefdata curate pairs.parquet -o curated.parquet --majority --cap 4 --balance-length
       prefdata curate pairs.parquet --dry-run --select identical-pair,tied-score
     """
     from prefdata.conversion import read_pairs
-    from prefdata.curate.drop import curate
+    from prefdata.curate.run import curate
 
     if output is None and not dry_run:
         raise click.UsageError("name the output with -o, or look first with --dry-run")
-    result = curate(read_pairs(source), select)
+    asked = chosen_plan(plan, options)
+    result = curate(read_pairs(source), _settled_before(source, asked) or asked)
     for line in _table(result):
         click.echo(line)
-    if output is not None and not dry_run:
-        written = _write(result, source, output, select)
+    if dry_run:
+        click.echo(f"\n{plan_text(result.plan)}", nl=False)
+    elif output is not None:
+        written = _write(result, source, output, asked)
         click.echo(f"wrote {', '.join(map(str, written))}")
 
 
+def _settled_before(source: str, plan: Plan) -> Plan | None:
+    """Returns the plan with the thresholds it had when it made SRC, if it did.
+
+    Quantiles of what a plan has kept are others than those of what it was given.
+    """
+    import json
+
+    from prefdata.curate.plan import read_plan
+    from prefdata.io.manifest import sibling
+
+    file = sibling(Path(source), ".manifest.json")
+    if not file.is_file():
+        return None
+    settings = json.loads(file.read_bytes()).get("settings", {})
+    if settings.get("plan") != plan.model_dump(mode="json", exclude_none=True):
+        return None
+    return read_plan(settings["settled"], str(file))
+
+
 def _table(result: Curated) -> list[str]:
-    from prefdata.checks import find_rule
+    from prefdata.checks import RULES
 
     kept, removed = result.kept.height, result.removed.height
     lines = [f"{kept + removed:,} pairs in = {kept:,} kept + {removed:,} removed"]
-    reasons = [(find_rule(name).code, name, count) for name, count in _reasons(result).items()]
-    return lines + [f"{count:>9,}  {code} {name}" for code, name, count in sorted(reasons)]
+    codes = {rule.name: rule.code for rule in RULES}
+    reasons = [(codes.get(name, "~"), name, count) for name, count in _reasons(result).items()]
+    labels = [(name if code == "~" else f"{code} {name}", n) for code, name, n in sorted(reasons)]
+    return lines + [f"{count:>9,}  {label}" for label, count in labels]
 
 
 def _reasons(result: Curated) -> dict[str, int]:
     return dict(result.removed["reason"].value_counts().sort("reason").iter_rows())
 
 
-def _write(result: Curated, source: str, output: Path, select: list[str] | None) -> list[Path]:
-    from prefdata.curate.drop import droppers
+def _write(result: Curated, source: str, output: Path, asked: Plan) -> list[Path]:
     from prefdata.curate.write import write_parts
     from prefdata.io.manifest import sibling
 
@@ -78,5 +144,8 @@ def _write(result: Curated, source: str, output: Path, select: list[str] | None)
         command=["prefdata", *sys.argv[1:]],
         outputs=[output],
         reasons=_reasons(result),
-        settings={"rules": [rule.name for rule in droppers(select)]},
+        settings={
+            "plan": asked.model_dump(mode="json", exclude_none=True),
+            "settled": result.plan.model_dump(mode="json", exclude_none=True),
+        },
     )
