@@ -7,9 +7,22 @@ import math
 Z95 = 1.959963984540054
 
 
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """Returns the 95 % Wilson score interval of a share (Wilson 1927, eq. 12); `total` > 0."""
-    share, z2 = hits / total, Z95**2
+def wilson(hits: float, total: float, z: float = Z95) -> tuple[float, float]:
+    """Returns the Wilson score interval of a share (Wilson 1927, eq. 12), of 95 % by default.
+
+    Args:
+        hits: 0 to `total`; a fraction where hits are weighted.
+        total: > 0, likewise.
+        z: quantile of the normal distribution; see `simultaneous_z`.
+    """
+    share, z2 = hits / total, z**2
     centre = (share + z2 / (2 * total)) / (1 + z2 / total)
-    spread = math.sqrt(share * (1 - share) / total + z2 / (4 * total**2)) * Z95 / (1 + z2 / total)
+    spread = math.sqrt(share * (1 - share) / total + z2 / (4 * total**2)) * z / (1 + z2 / total)
     return max(0.0, centre - spread), min(1.0, centre + spread)
+
+
+def simultaneous_z(intervals: int) -> float:
+    """Returns the quantile with which so many 95 % intervals hold at once (Bonferroni)."""
+    from scipy.special import ndtri
+
+    return float(ndtri(1 - 0.025 / intervals))
