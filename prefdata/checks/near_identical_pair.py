@@ -43,7 +43,7 @@ class Settings(Struct, frozen=True):
     similarity: float = 0.95
 
 
-@set_rule("PD220", "near-identical-pair", level="warning", fix=UNSAFE_DROP, settings=Settings)
+@set_rule("PD220", "near-identical-pair", level="info", fix=UNSAFE_DROP, settings=Settings)
 def near_identical_pair(data: Evidence, settings: Settings) -> pl.DataFrame:
     """Returns the pairs whose sides are that similar and not the same; `value` is the similarity."""
     from rapidfuzz.distance import Indel
