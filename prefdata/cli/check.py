@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from prefdata.cli._options import (
     convert_options,
@@ -110,7 +111,7 @@ def command(
     options = convert_options(**reading)
     evaluation = tuple(map(read_benchmark, benchmarks)) or None
     with reading_progress(sources) as progress:
-        conversion = convert(sources, options, progress=progress)
+        conversion = _in_one_chunk(convert(sources, options, progress=progress))
     other = convert([against]).pairs if against else None
     tokens = _token_facts(conversion.pairs, tokenizer, max_length) if tokenizer else None
     with rule_progress() as tell:
@@ -141,6 +142,11 @@ def command(
         click.echo(piece, nl=False)
     if settings.fail_on != "never" and findings.reach(settings.fail_on):
         raise SystemExit(EXIT_FINDINGS)
+
+
+def _in_one_chunk(conversion: Conversion) -> Conversion:
+    """Returns the conversion as rules need its pairs, so that they need not be held twice."""
+    return msgspec.structs.replace(conversion, pairs=conversion.pairs.rechunk())
 
 
 def _token_facts(pairs: pl.DataFrame, tokenizer: str, max_length: int | None) -> pl.DataFrame:
