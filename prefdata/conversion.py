@@ -302,6 +302,8 @@ def _size(paths: Sequence[Path | None]) -> int:
 def _manifest(ledger: Ledger, options: ConvertOptions, command: list[str]) -> Manifest:
     return Manifest(
         command=command,
+        licence=options.licence,
+        source_url=options.source_url,
         inputs=[],
         outputs=[],
         layout=ledger.layout_entries(),

@@ -34,10 +34,18 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     help="Processes that share the work; the result is the same.  [default: one a core]",
 )
+@click.option("--licence", metavar="ID", help="For the manifest, e.g. cc-by-4.0.")
+@click.option("--source-url", metavar="URL", help="For the manifest: where SRC is described.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
 @reading_options
 def command(
-    sources: tuple[str, ...], output: Path, workers: int | None, resume: bool, **reading: Any
+    sources: tuple[str, ...],
+    output: Path,
+    workers: int | None,
+    licence: str | None,
+    source_url: str | None,
+    resume: bool,
+    **reading: Any,
 ) -> None:
     """Convert SRC to one set of canonical pairs.
 
@@ -51,9 +59,12 @@ def command(
       prefdata convert sheet.csv -o pairs.jsonl --map prompt=question,chosen=good,rejected=bad
       prefdata convert testset.json -o pairs.parquet --join labels.json:idx
     """
+    import msgspec
+
     from prefdata.conversion import convert_to
 
-    options = convert_options(**reading)
+    terms = {"licence": licence, "source_url": source_url}
+    options = msgspec.structs.replace(convert_options(**reading), **terms)
     with reading_progress(sources) as progress:
         manifest = convert_to(
             sources,

@@ -22,6 +22,8 @@ class ConvertOptions(Struct, frozen=True, kw_only=True):
     allow_evaluation_set: bool = False
     encoding: str | None = None
     joins: tuple[Join, ...] = ()
+    licence: str | None = None
+    source_url: str | None = None
 
     def forced(self) -> Layout | None:
         """Returns the layout that was named, by `layout` or by a mapping.

@@ -16,6 +16,7 @@ from prefdata.io.manifest import (
     refuse_to_overwrite,
     sha256,
     sibling,
+    stated_terms,
     write_manifest,
 )
 from prefdata.io.write import write_pairs
@@ -62,6 +63,7 @@ def write_parts(
     file = Path(source)
     manifest = Manifest(
         command=list(command),
+        **stated_terms(file),
         inputs=[FileEntry(file=source, sha256=sha256(file) if file.is_file() else None, rows=rows)],
         outputs=[FileEntry(file=p.name, sha256=sha256(p), rows=parts[p].height) for p in written],
         counts=Counts.model_validate(

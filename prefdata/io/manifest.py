@@ -68,6 +68,8 @@ class Manifest(_Part):
     schema_version: int = SCHEMA_VERSION
     prefdata_version: str = __version__
     command: list[str] = Field(description="as typed")
+    licence: str | None = Field(None, description="under which the set may be used")
+    source_url: str | None = Field(None, description="where its inputs are described")
     inputs: list[FileEntry]
     outputs: list[FileEntry]
     joined: list[JoinedEntry] = Field(default_factory=list)
@@ -101,6 +103,18 @@ def write_manifest(manifest: Manifest, output: Path) -> Path:
     with atomic(path) as temporary:
         temporary.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def stated_terms(source: Path) -> dict[str, Any]:
+    """Returns `licence` and `source_url` as the manifest beside a file names them, if it does."""
+    path = sibling(source, ".manifest.json")
+    if not path.is_file():
+        return {}
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except ValueError:
+        return {}  # of another release, or none of ours
+    return manifest.model_dump(include={"licence", "source_url"})
 
 
 def refuse_to_overwrite(outputs: list[Path], inputs: list[str]) -> None:
