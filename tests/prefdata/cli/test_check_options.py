@@ -78,6 +78,18 @@ def test_what_is_new_is_accepted_only_when_a_baseline_is_written(votes: Path) ->
     assert "--accept-new goes with --write-baseline" in ran.stderr
 
 
+def test_prompts_of_an_evaluation_set_are_found(votes: Path) -> None:
+    asked = "A train leaves Rome at nine and another leaves Milan at ten. When do they meet?"
+    lines(votes, GOOD, GOOD | {"prompt": f"Hello! {asked}"})
+    (votes.parent / "quiz.txt").write_text(f"Name a sea.\n{asked}\n")
+    lines(votes.parent / "suite.jsonl", {"question": asked, "answer": "noon"})
+    for suite in ("quiz.txt", "suite.jsonl"):
+        options = ["--select", "benchmark-overlap", "--benchmark", suite]
+        ran = prefdata("check", votes.name, *options, cwd=votes.parent)
+        assert ran.returncode == 1, ran.stderr
+        assert ran.stdout.startswith("votes.jsonl:2  PD507 benchmark-overlap")
+
+
 def test_an_evaluation_set_without_prompts(votes: Path) -> None:
     suite = lines(votes.parent / "suite.jsonl", {"tag": 1})
     ran = prefdata("check", votes, "--benchmark", suite)
@@ -136,7 +148,7 @@ def test_config_shows_each_value_with_its_source(tmp_path: Path) -> None:
 
 def test_explain_as_json() -> None:
     rules = json.loads(prefdata("explain", "--json").stdout)
-    assert [rule["code"] for rule in rules] == sorted(rule.code for rule in RULES)
+    assert {rule["code"] for rule in rules} == {rule.code for rule in RULES}
     for rule in rules:
         assert list(rule["sections"]) == ["What it does", "Why is this bad?", "Example", "Fix"]
         assert rule["settings"][0]["default"] == rule["level"]
