@@ -6,8 +6,9 @@
 The texts are those of benchmarks.convert (HH), and one in twenty once more with a few words replaced, at an
 exact Jaccard similarity of 0.8 to 0.95. Each side is a process of its own, pinned to one core, that reads
 the texts and writes the ids it keeps; wall and CPU time are those of the whole process. recall: planted
-copies that are gone. precision: the planted ones among all that are gone. A peer that is not
-installed is left out (benchmarks/requirements.txt).
+couples of which one text is gone. precision: those couples over all texts that are gone. A peer that is not
+installed is left out; text-dedup asks for versions of its own, so:
+`pip install --no-deps text-dedup==0.4.0 click-option-group`.
 """
 
 from __future__ import annotations
@@ -45,13 +46,16 @@ class Result(NamedTuple):
 
 
 def planted_rows(rows: int, data: Path | None) -> pl.DataFrame:
-    """Returns `id`, `text` and `copy_of`, null for all texts but the planted copies, which come last."""
+    """Returns `id`, `text` and `couple`: the same number for a text and its copy, null for others."""
     random = Random(0)
-    real = [made.record["chosen"] for made in islice(hh_transcripts(data), rows)]
-    copies = [(at, copy) for at in range(0, rows, EVERY) if (copy := near_copy(real[at], random))]
-    of = [*[None] * rows, *(at for at, _ in copies)]
-    texts = [*real, *(copy for _, copy in copies)]
-    return pl.DataFrame({"id": range(len(texts)), "text": texts, "copy_of": of})
+    texts = [made.record["chosen"] for made in islice(hh_transcripts(data), rows)]
+    of: list[int | None] = [None] * rows
+    for at in range(0, rows, EVERY):
+        if copy := near_copy(texts[at], random):
+            of[at] = at
+            of.append(at)
+            texts.append(copy)
+    return pl.DataFrame({"id": range(len(texts)), "text": texts, "couple": of})
 
 
 def near_copy(text: str, random: Random) -> str | None:
@@ -82,8 +86,13 @@ def run(side: str, rows: pl.DataFrame, folder: Path) -> Result:
     rows.select("id", "text").write_parquet(given)
     measured = measure([sys.executable, "-m", "benchmarks.near_sides", side, str(given), str(kept)])
     gone = rows.join(pl.read_parquet(kept), on="id", how="anti")
-    hits = gone["copy_of"].count()
-    return Result(measured, hits / rows["copy_of"].count(), hits / max(gone.height, 1))
+    hits = gone["couple"].drop_nulls().n_unique()
+    return Result(measured, hits / couples(rows), hits / max(gone.height, 1))
+
+
+def couples(rows: pl.DataFrame) -> int:
+    """Returns how many texts have a planted copy."""
+    return rows["couple"].drop_nulls().n_unique()
 
 
 def main() -> None:
@@ -92,7 +101,7 @@ def main() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     rows = planted_rows(args.rows, args.data)
     mb = rows["text"].str.len_bytes().sum() / 1e6
-    print(f"{rows.height:,} texts, {mb:,.0f} MB, {rows['copy_of'].count():,} planted copies;")
+    print(f"{rows.height:,} texts, {mb:,.0f} MB, {couples(rows):,} planted copies;")
     print(f"{machine(PACKAGES)}\n", flush=True)
     with tempfile.TemporaryDirectory() as name:
         results = {side: run(side, rows, Path(name)) for side in installed()}
