@@ -37,8 +37,9 @@ def telling_words(data: Evidence) -> pl.DataFrame:
         McNemar's z, above 0 where chosen has it more often; its two-sided p-value, and that
         adjusted for the number of words (Benjamini-Hochberg).
     """
-    sample = data.pairs.sort("id").head(SAMPLE)
-    words = side_texts(sample).select(
+    keys = data.pairs.select("index", "id").sort("id", "index")
+    sample = keys["index"].head(SAMPLE)
+    words = side_texts(data.pairs.select("chosen", "rejected")[sample]).select(
         pl.all().str.head(HEAD).str.to_lowercase().str.extract_all(_WORD).list.unique()
     )
     chosen, rejected = (_only_in(words, *sides) for sides in _ORDERS)
