@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from prefdata.checks import Evidence
 
-SAMPLE = 200  # characters at the beginning of a text that are looked at
+SAMPLE = 120  # characters at the beginning of a text that are looked at
 _LETTERS = 40  # a text with fewer is in no language
 _IDEOGRAPHS = 12  # the same for Chinese, where one character is a word
 _CONFIDENT = 0.8
@@ -24,7 +24,7 @@ _CONFIDENT = 0.8
 # What is not in a language: code, addresses, markup, formulas.
 _NO_WORDS = r"(?s)```.*?(?:```|\z)|`[^`\n]*`|https?://\S+|\$[^$\n]*\$|<[^<>\n]{1,80}>"
 _ENGLISH = r"\b(?i:the|and|that|with|this|what|how|you|are|have|from|which|would|your)\b"
-_ENOUGH = 4  # words of English that no other language has together
+_ENOUGH = 3  # words of English that no other language has together
 _NONE = ""
 _HAN, _KANA_HANGUL = r"\p{Han}", r"[\p{Hiragana}\p{Katakana}\p{Hangul}]"
 _NAMES_LANGUAGE = (
