@@ -54,13 +54,14 @@ def surface_predictable(data: Evidence) -> Estimate | None:
     found = data.once(shortcut_accuracies)
     if found.is_empty():
         return None
-    best = found.sort("low", "accuracy", "family", descending=[True, True, False]).row(0)
+    joint = pl.col("family").is_in([ALL, SURFACE])
+    best = found.sort("low", joint, "family", descending=[True, False, False]).row(0)
     family, accuracy, low, high = best
-    what = {ALL: "surface and words", SURFACE: "the surface"}.get(family, family)
-    rest = found.filter(~pl.col("family").is_in([family, ALL, SURFACE])).head(_NAMED)
+    what = {ALL: "surface and words", SURFACE: "all of the surface"}.get(family, family)
+    rest = found.filter(~joint & (pl.col("family") != family)).head(_NAMED)
     others = ", ".join(
         f"{name} {share:.0%}" for name, share in rest.select("family", "accuracy").rows()
     )
     return Estimate(
-        accuracy, low, high, f"{what} alone tell the label of {{}} of pairs, next are {others}"
+        accuracy, low, high, f"{{}} of labels can be told from {what} alone; next are {others}"
     )
