@@ -25,17 +25,27 @@ _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 )
 @click.option("--test", type=_SHARE, default=0.1, show_default=True, help="Share of pairs.")
 @click.option("--validation", type=_SHARE, help="Share of pairs.  [default: no such part]")
+@click.option(
+    "--by",
+    type=click.Choice(["prompt", "near"]),
+    default="prompt",
+    show_default=True,
+    help="What stays together: a prompt, or near-duplicate prompts, too.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def command(source: str, output: Path, test: float, validation: float | None, seed: int) -> None:
+def command(
+    source: str, output: Path, test: float, validation: float | None, by: str, seed: int
+) -> None:
     """Split SRC, a converted set, into OUTPUT/train.parquet, test.parquet and validation.parquet.
 
-    All pairs of a prompt go to one part. The same pairs give the same split in every order of rows
+    All pairs of a prompt go to one part, and so do conversations with the same opening. Each part has
+    its share of every source. The same pairs give the same split in every order of rows
     and on every machine.
 
     \b
     Examples:
       prefdata split pairs.parquet -o data
-      prefdata split pairs.parquet -o data --test 0.1 --validation 0.05 --seed 7
+      prefdata split pairs.parquet -o data --test 0.1 --validation 0.05 --by near
     """
     from prefdata.conversion import read_pairs
     from prefdata.curate.split import TRAIN, split
@@ -44,29 +54,39 @@ def command(source: str, output: Path, test: float, validation: float | None, se
     shares = {"test": test} | ({"validation": validation} if validation else {})
     if sum(shares.values()) >= 1:
         raise click.UsageError("--test and --validation leave nothing for train")
-    parts = split(read_pairs(source), shares, seed=seed)
+    pairs = read_pairs(source)
+    parts = split(pairs, shares, seed=seed, near=by == "near")
     paths = {name: output / f"{name}.parquet" for name in parts}
     written = write_parts(
         {paths[name]: part for name, part in parts.items()},
         source=source,
         command=["prefdata", *sys.argv[1:]],
         outputs=list(paths.values()),
-        settings={"by": "prompt_id", "seed": seed, **shares},
+        settings={"by": by, "seed": seed, **shares},
     )
     for name in {TRAIN, "test", "validation"} - set(parts):
         forget(output / f"{name}.parquet")
-    for line in _table(parts):
+    for line in [*_table(parts), _leakage(pairs, parts)]:
         click.echo(line)
     click.echo(f"wrote {', '.join(map(str, written))}")
 
 
-def _table(parts: dict[str, pl.DataFrame]) -> list[str]:
-    from prefdata.curate.split import shared_prompts
+def _leakage(pairs: pl.DataFrame, parts: dict[str, pl.DataFrame]) -> str:
+    from prefdata.curate.split import TRAIN, row_split_leakage, shared_prompts
 
+    test, train = (parts[name].height / pairs.height for name in ("test", TRAIN))
+    leak = row_split_leakage(pairs["prompt_id"], test, train)
+    return (
+        f"prompts in more than one part: {shared_prompts(parts)}"
+        f" (rows split at random: {leak:.1%} of test's prompts would be in train)"
+    )
+
+
+def _table(parts: dict[str, pl.DataFrame]) -> list[str]:
     total = sum(part.height for part in parts.values())
     lines = [f"{'part':<10}  {'pairs':>9}  {'prompts':>9}   share"]
     for name, part in parts.items():
         prompts = part["prompt_id"].n_unique()
         share = part.height / total
         lines.append(f"{name:<10}  {part.height:>9,}  {prompts:>9,}  {share:>6.1%}")
-    return [*lines, f"prompts in more than one part: {shared_prompts(parts)}"]
+    return lines

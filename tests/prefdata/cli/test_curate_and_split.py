@@ -131,7 +131,7 @@ def test_split_by_prompt(folder: Path) -> None:
         ledger = manifest(folder / "data" / f"{name}.manifest.json")
         assert ledger["counts"]["pairs"] == 43
         assert ledger["settings"] == {
-            "by": "prompt_id",
+            "by": "prompt",
             "seed": 0,
             "test": 0.2,
             "validation": 0.1,

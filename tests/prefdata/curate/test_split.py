@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefdata.curate.split import shared_prompts, split
+from prefdata.curate.groups import prompt_groups
+from prefdata.curate.split import row_split_leakage, shared_prompts, split
 from prefdata.errors import InputError
-from tests.prefdata.pairs import frame, pair
+from prefdata.frame import pairs_table, to_polars
+from prefdata.types import Origin, Pair
+from tests.prefdata.pairs import frame, pair, turn
 
 SIZES = st.lists(st.integers(1, 6), min_size=20, max_size=40)
 KEY = ["prompt_id", "id", "row"]
@@ -66,3 +70,77 @@ def test_too_few_prompts_are_refused(sizes: list[int]) -> None:
     with pytest.raises(InputError, match=f"{len(sizes)} prompts? (is|are) too few") as error:
         split(pairs_of(sizes), {"test": 0.1})
     assert "never divided" in str(error.value.hint)
+
+
+def conversations(*prompts: Sequence[str], source: str = "t") -> pl.DataFrame:
+    """One pair for each prompt, whose turns are said by user and assistant in turn."""
+    roles = ("user", "assistant")
+    rows = [
+        Pair(
+            prompt=tuple(turn(text, roles[at % 2]) for at, text in enumerate(prompt)),
+            chosen=(turn(f"a{row}"),),
+            rejected=(turn("b"),),
+            origin=Origin(source, "t.jsonl", row),
+        )
+        for row, prompt in enumerate(prompts, 1)
+    ]
+    return to_polars(pairs_table(rows))
+
+
+def test_conversations_that_share_a_beginning_stay_together() -> None:
+    pairs = conversations(
+        ["Hi"],
+        ["Hi", "Hello", "Who are you?"],
+        ["Hi", "Yes?", "Help"],
+        ["Help"],
+        ["Help", "How?", "x"],
+    )
+    first, second, third, fourth, fifth = prompt_groups(pairs)
+    assert first == second == third
+    assert fourth == fifth != first
+
+
+def test_pairs_without_a_prompt_are_groups_of_their_own() -> None:
+    assert prompt_groups(conversations([], [], ["q"])).n_unique() == 3
+
+
+def test_near_duplicates_of_a_prompt_go_with_it() -> None:
+    words = [f"word{n}" for n in range(40)]
+    pairs = conversations([" ".join(words)], [" ".join([*words, "more"])], [" ".join(words[::-1])])
+    one, two, other = prompt_groups(pairs, near=True)
+    assert one == two != other
+    assert prompt_groups(pairs).n_unique() == 3
+
+
+@given(st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=12), min_size=6, max_size=12))
+def test_every_part_has_its_share_of_every_source(sources: list[list[int]]) -> None:
+    rows = [
+        (source, pair(f"{source}-{prompt}", f"a{n}", "b"))
+        for source, sizes in enumerate(sources)
+        for prompt, size in enumerate(sizes)
+        for n in range(size)
+    ]
+    names = pl.Series("source", [f"s{source}" for source, _ in rows])
+    pairs = frame(*(one for _, one in rows)).with_columns(names)
+    test = split(pairs, {"test": 0.4})["test"]
+    largest = max(size for sizes in sources for size in sizes)
+    assert abs(test.height - 0.4 * pairs.height) <= largest / 2
+    for source, sizes in enumerate(sources):
+        got = test.filter(pl.col("source") == f"s{source}").height
+        assert abs(got - 0.4 * sum(sizes)) <= largest
+
+
+@pytest.mark.parametrize(("test", "train"), [(0.2, 0.8), (0.1, 0.6)])
+def test_the_leakage_of_a_split_by_rows_is_what_splits_by_rows_have(
+    test: float, train: float
+) -> None:
+    groups = pl.Series([n for n in range(60) for _ in range(n % 5 + 1)])
+    rng = random.Random(0)
+    shares = []
+    for _ in range(400):
+        where = [rng.random() for _ in groups]
+        tested = {g for g, w in zip(groups, where, strict=True) if w < test}
+        trained = {g for g, w in zip(groups, where, strict=True) if w > 1 - train}
+        shares.append((len(tested & trained), len(tested)))
+    both, tests = (sum(column) for column in zip(*shares, strict=True))
+    assert row_split_leakage(groups, test, train) == pytest.approx(both / tests, abs=0.02)
