@@ -32,6 +32,8 @@ class Quick(NamedTuple):
     columns: dict[str, pa.Array]
 
 
+Integers: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
 Twin: TypeAlias = Callable[[Sequence[bytes]], Quick]
 
 TWINS: Registry[Twin] = Registry("quick twin", "prefdata.quick")
@@ -54,9 +56,15 @@ def find_twin(layout: str | None) -> Twin | None:
     return TWINS.get(layout) if layout is not None and layout in TWINS.names() else None
 
 
-def slices(
-    data: pa.Buffer, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
-) -> pa.StringArray:
+def standing(codes: npt.NDArray[np.uint8], places: Integers, text: bytes) -> Integers:
+    """Returns those of the places at which `text` stands in `codes`."""
+    places = places[places + len(text) <= len(codes)]
+    for at, code in enumerate(text):
+        places = places[codes[places + at] == code]
+    return places
+
+
+def slices(data: pa.Buffer, starts: Integers, ends: Integers) -> pa.StringArray:
     """Returns stretches of UTF-8 text as a column, copied once.
 
     Args:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, cast
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
 from prefdata.frame import messages_column, texts
-from prefdata.quick import NOTHING, Quick, slices, twin
+from prefdata.quick import NOTHING, Integers, Mask, Quick, slices, standing, twin
+from prefdata.quick.single_keys import proven_single, quotes_in
 
 _HUMAN, _ASSISTANT = b"\n\nHuman:", b"\n\nAssistant:"
 _ROLES = pa.array(["assistant", "user"])
-_NEWLINE, _SPACE = b"\n "
+_NEWLINES, (_NEWLINE, _SPACE) = b"\n\n", b"\n "
 _QUOTES = 8  # around two keys and two texts
-
-Integers: TypeAlias = npt.NDArray[np.int64]
-Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 class _Row(Struct, forbid_unknown_fields=True, gc=False):
@@ -60,23 +57,22 @@ def hh_rlhf(lines: Sequence[bytes]) -> Quick:
     chosen, rejected = texts([row.chosen for row in rows]), texts([row.rejected for row in rows])
     ours, theirs = _turns(chosen), _turns(rejected)
     good = _plain(chosen, ours) & _plain(rejected, theirs) & _alike(chosen, ours, rejected, theirs)
+    quotes = _QUOTES * len(rows) + quotes_in(chosen) + quotes_in(rejected)
+    good &= proven_single([lines[index] for index in taken], rows, quotes)
     left = [taken[index] for index in np.flatnonzero(good).tolist()]
     return Quick(left, _columns(_of(ours, good), _of(theirs, good), len(left)))
 
 
 def _decoded(lines: Sequence[bytes]) -> tuple[list[int], list[_Row]]:
-    """Returns the lines that hold two texts, and these; none whose keys may be given twice."""
+    """Returns the lines that hold two texts, and these."""
     decode = msgspec.json.Decoder(_Row).decode
     taken, rows = [], []
     for index, line in enumerate(lines):
         try:
-            row = decode(line)
+            rows.append(decode(line))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
-        quotes = _QUOTES + row.chosen.count('"') + row.rejected.count('"')
-        if line.count(b'"') == quotes and b"\\u0022" not in line:
-            taken.append(index)
-            rows.append(row)
+        taken.append(index)
     return taken, rows
 
 
@@ -138,16 +134,15 @@ def _turns(transcripts: pa.StringArray) -> _Turns:
     offsets = _offsets(transcripts)
     data = transcripts.buffers()[2]
     codes = np.frombuffer(data, np.uint8)[: offsets[-1]]
-    breaks = np.flatnonzero((codes[:-1] == _NEWLINE) & (codes[1:] == _NEWLINE))
-    human, assistant = (
-        _stands(codes, breaks + 2, _HUMAN[2:]),
-        _stands(codes, breaks + 2, _ASSISTANT[2:]),
-    )
-    sizes = np.where(human, len(_HUMAN), len(_ASSISTANT))
-    row = np.searchsorted(offsets, breaks, side="right") - 1
-    keep = (human | assistant) & (breaks + sizes <= offsets[row + 1])
-    marker, row, human = breaks[keep], row[keep], human[keep]
-    start = marker + sizes[keep]
+    breaks = standing(codes, np.flatnonzero(codes == _NEWLINE), _NEWLINES)
+    said = [standing(codes, breaks, marker) for marker in (_ASSISTANT, _HUMAN)]
+    places = np.concatenate(said)
+    order = np.argsort(places, kind="stable")
+    marker, human = places[order], order >= len(said[0])
+    start = marker + np.where(human, len(_HUMAN), len(_ASSISTANT))
+    row = np.searchsorted(offsets, marker, side="right") - 1
+    whole = start <= offsets[row + 1]  # does not run into the next transcript
+    marker, human, start, row = marker[whole], human[whole], start[whole], row[whole]
     last = np.append(row[1:] != row[:-1], True) if len(row) else np.zeros(0, bool)
     end = np.where(last, offsets[row + 1], np.append(marker[1:], 0))
     start += (start < end) & (codes[np.minimum(start, len(codes) - 1)] == _SPACE)
@@ -156,11 +151,3 @@ def _turns(transcripts: pa.StringArray) -> _Turns:
 
 def _offsets(column: pa.StringArray) -> Integers:
     return np.frombuffer(column.buffers()[1], np.int32, len(column) + 1).astype(np.int64)
-
-
-def _stands(codes: npt.NDArray[np.uint8], places: Integers, text: bytes) -> Mask:
-    """Returns at which places `text` stands."""
-    found = places + len(text) <= len(codes)
-    for at, code in enumerate(text):
-        found[found] = codes[places[found] + at] == code
-    return found

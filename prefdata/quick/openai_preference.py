@@ -13,7 +13,7 @@ from prefdata.quick.chat import (
     check_completion,
     check_prompt,
     quick_rows,
-    tools_text,
+    tools_of,
 )
 
 _META = {
@@ -21,6 +21,7 @@ _META = {
     True: '{"input":{"parallel_tool_calls":true}}',
     False: '{"input":{"parallel_tool_calls":false}}',
 }
+_QUOTES = {UNSET: 8, True: 10, False: 10}  # around the keys
 
 
 class _Input(Struct, forbid_unknown_fields=True, gc=False):
@@ -50,6 +51,7 @@ def _plain(row: _Row) -> Row:
         asked.messages,
         row.preferred_output,
         row.non_preferred_output,
-        tools_text(asked.tools),
+        tools_of(asked.tools),
         _META[asked.parallel_tool_calls],
+        _QUOTES[asked.parallel_tool_calls],
     )

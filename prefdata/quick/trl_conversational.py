@@ -14,8 +14,10 @@ from prefdata.quick.chat import (
     check_completion,
     check_prompt,
     quick_rows,
-    tools_text,
+    tools_of,
 )
+
+_QUOTES = 6  # around the three keys
 
 
 class _Row(Struct, forbid_unknown_fields=True, gc=False):
@@ -37,4 +39,4 @@ def _plain(row: _Row) -> Row:
     check_prompt(row.prompt)
     check_completion(row.chosen)
     check_completion(row.rejected)
-    return Row(row.prompt, row.chosen, row.rejected, tools_text(row.tools), "{}")
+    return Row(row.prompt, row.chosen, row.rejected, tools_of(row.tools), "{}", _QUOTES)
