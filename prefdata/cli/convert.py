@@ -51,6 +51,10 @@ def command(
       prefdata convert sheet.csv -o pairs.jsonl --map prompt=question,chosen=good,rejected=bad
       prefdata convert testset.json -o pairs.parquet --join labels.json:idx
     """
+    from prefdata.converting.workers import processes_for, warm_up
+
+    if (workers or processes_for([Path(source) for source in sources])) > 1:
+        warm_up()  # while this process imports the same
     from prefdata.conversion import convert_to
 
     options = convert_options(**reading)

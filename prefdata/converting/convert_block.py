@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import cast
 
 import msgspec
@@ -90,10 +91,15 @@ def _in_order(plain: pa.Table, others: pa.Table) -> pa.Table:
     return both.take(pc.sort_indices(both, [("row", "ascending")]))
 
 
-def encode_block(block: Block, source: Source, options: ConvertOptions, suffix: str) -> Bytes:
-    """Converts the rows of a block to bytes of .parquet or .jsonl files."""
+def encode_block(
+    block: Block, source: Source, options: ConvertOptions, suffix: str, folder: Path | None = None
+) -> Bytes:
+    """Converts the rows of a block to bytes of .parquet or .jsonl files, put down in `folder`."""
     found = convert_block(block, source, options)
-    return Bytes(encoded(found, suffix), found.ledger)
+    parts = encoded(found, suffix)
+    if folder is not None:
+        parts = {name: part.put_down(folder) for name, part in parts.items()}
+    return Bytes(parts, found.ledger)
 
 
 def tables(batch: Batch, ledger: Ledger, plain: pa.Table | None = None) -> Converted:
