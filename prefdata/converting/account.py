@@ -8,9 +8,9 @@ else: blocks can be converted in any order, by any number of processes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 from prefdata import frame
@@ -84,20 +84,21 @@ class Accountant:
         if said or not waiting:
             self._dispose(said)
 
-    def take_plain(self, quick: Quick, lines: Sequence[bytes], first: int) -> pa.Table:
+    def take_plain(self, quick: Quick, data: bytes, first: int) -> pa.Table:
         """Accounts for the rows that a quick twin has read, and returns them as canonical pairs.
 
         Args:
-            quick: what it took of `lines`.
-            lines: of the source.
+            quick: what it took of `data`.
+            data: lines of the source.
             first: number of the first of them.
         """
         rows = len(quick.taken)
         if not rows or self._home is None:
             return frame.PAIRS.empty_table()
         if self._home.name not in self.ledger.layouts:
-            record = decode_json(lines[quick.taken[0]])
-            origin = self.source.origin(first + quick.taken[0])
+            index = int(quick.taken[0])
+            record = decode_json(data.split(b"\n", index + 1)[index])
+            origin = self.source.origin(first + index)
             found = self._detector.detect(record, origin)
             if found is not None:
                 self.ledger.rows_of_layout(self._home.name, 0, found.facts, found.runners_up)
@@ -108,7 +109,7 @@ class Accountant:
         whence = {
             "source": pa.repeat(self.source.name, rows),
             "file": pa.repeat(self.source.file, rows),
-            "row": pa.array([first + index for index in quick.taken], pa.int64()),
+            "row": pa.array(np.asarray(quick.taken, np.int64) + first),
         }
         meta = {"meta": pa.repeat("{}", rows)}
         return frame.with_ids(meta | quick.columns | whence, frame.PAIRS)

@@ -26,7 +26,7 @@ from prefdata.io.partial import Encoded, encode
 from prefdata.io.write import without_nulls
 from prefdata.quick import Twin, find_twin
 
-_BATCH_LINES = 2048  # as many as fit the processor's cache, more or less
+_BATCH_BYTES = 3 << 20  # as many as fit the processor's cache, more or less
 
 
 class Converted(Struct, frozen=True):
@@ -68,19 +68,27 @@ def convert_block(block: Block, source: Source, options: ConvertOptions) -> Conv
 
 def _take_quickly(block: Lines, twin: Twin, accountant: Accountant) -> pa.Table:
     """Returns the pairs of the plain lines; the other lines are the accountant's."""
-    lines = block.lines()
     found = [frame.PAIRS.empty_table()]
-    offset = block.offset
-    for start in range(0, len(lines), _BATCH_LINES):
-        batch = lines[start : start + _BATCH_LINES]
+    first, offset = block.first, block.offset
+    for batch in _batches(block.read()):
         quick = twin(batch)
-        found.append(accountant.take_plain(quick, batch, block.first + start))
-        taken = set(quick.taken)
-        for index, line in enumerate(batch):
-            if index not in taken:
-                accountant.take(of_line(block.first + start + index, line, offset))
-            offset += len(line) + 1
+        found.append(accountant.take_plain(quick, batch, first))
+        if len(quick.taken) < quick.lines:
+            taken = set(quick.taken)
+            for number, line, place in Lines(first, offset, len(batch), batch).lines():
+                if number - first not in taken:
+                    accountant.take(of_line(number, line, place))
+        first += quick.lines
+        offset += len(batch)
     return pa.concat_tables(found)
+
+
+def _batches(data: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start + _BATCH_BYTES) + 1 or len(data)
+        yield data[start:end]
+        start = end
 
 
 def _in_order(plain: pa.Table, others: pa.Table) -> pa.Table:

@@ -126,7 +126,11 @@ def read(source: str, path: Path | None) -> Iterator[Numbered]:
 
 
 def _container(
-    source: str, path: Path, file: io.BufferedReader, stream: decompress.Reader, encoding: str | None
+    source: str,
+    path: Path,
+    file: io.BufferedReader,
+    stream: decompress.Reader,
+    encoding: str | None,
 ) -> Iterator[Block]:
     head = stream.peek(_HEAD)
     if head.startswith((_PARQUET, _ARROW, _ARROW_STREAM)):

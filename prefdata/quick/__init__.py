@@ -1,11 +1,11 @@
 """Quick twins of layouts that carry millions of rows: whole blocks of plain rows, column by column.
 
-A twin takes the lines of a block that are as plain as nearly all are, and says which; every other
+A twin is given whole lines. It takes those that are as plain as nearly all are, and says which; every other
 line, and so every fault, is left to the layout's reader. For the lines it takes it gives exactly what
 the reader would give: a property test holds each twin to that. A twin is one file:
 
     @twin("hh-rlhf")
-    def hh_rlhf(lines: Lines) -> Quick: ...
+    def hh_rlhf(data: bytes) -> Quick: ...
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ import pyarrow as pa
 
 from prefdata.registry import Registry
 
+Integers: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
 
 class Quick(NamedTuple):
     """Plain rows as columns.
 
     Attributes:
+        lines: how many the twin was given.
         taken: indexes of the lines they come from, ascending.
         columns: canonical columns but ids, origin and those that are null; as many rows as `taken`.
     """
 
-    taken: Sequence[int]
+    lines: int
+    taken: Sequence[int] | Integers
     columns: dict[str, pa.Array]
 
 
-Integers: TypeAlias = npt.NDArray[np.int64]
-Mask: TypeAlias = npt.NDArray[np.bool_]
-Twin: TypeAlias = Callable[[Sequence[bytes]], Quick]
+Twin: TypeAlias = Callable[[bytes], Quick]
 
 TWINS: Registry[Twin] = Registry("quick twin", "prefdata.quick")
-
-NOTHING = Quick((), {})
 
 
 def twin(layout: str) -> Callable[[Twin], Twin]:

@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from prefdata.errors import BadRecord
 from prefdata.frame import messages_column, texts
 from prefdata.io.json_text import keys_are_single
-from prefdata.quick import NOTHING, Quick
+from prefdata.quick import Quick
 from prefdata.quick.single_keys import proven_single, quotes_in
 from prefdata.reading.padding import calls_without_padding, tools_without_padding
 from prefdata.reading.values import differs, json_text
@@ -78,14 +78,15 @@ class Unplain(Exception):
     """A row that is left to the layout's reader."""
 
 
-def quick_rows(lines: Sequence[bytes], row_type: type[R], plain: Callable[[R], Row]) -> Quick:
+def quick_rows(data: bytes, row_type: type[R], plain: Callable[[R], Row]) -> Quick:
     """Returns the lines that decode to `row_type` and are plain, as canonical columns.
 
     Args:
-        lines: of JSON Lines.
+        data: whole lines of JSON Lines.
         row_type: the shape of a plain row; forbids unknown fields.
         plain: what it holds; raises `Unplain` for what only the reader can judge.
     """
+    lines = data.removesuffix(b"\n").split(b"\n")
     decode = msgspec.json.Decoder(row_type).decode
     taken: list[int] = []
     values: list[R] = []
@@ -99,7 +100,7 @@ def quick_rows(lines: Sequence[bytes], row_type: type[R], plain: Callable[[R], R
         taken.append(index)
         values.append(value)
     if not rows:
-        return NOTHING
+        return Quick(len(lines), (), {})
     return _single(lines, taken, values, rows)
 
 
@@ -110,9 +111,10 @@ def _single(
     columns, quotes = _columns(rows)
     single = proven_single([lines[index] for index in taken], values, quotes)
     if single.all():
-        return Quick(taken, columns)
+        return Quick(len(lines), taken, columns)
     rows = list(compress(rows, single))
-    return Quick(list(compress(taken, single)), _columns(rows).columns) if rows else NOTHING
+    columns = _columns(rows).columns if rows else {}
+    return Quick(len(lines), list(compress(taken, single)), columns)
 
 
 def check_prompt(messages: Sequence[Message]) -> None:

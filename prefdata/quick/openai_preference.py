@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from prefdata.quick import Quick, twin
@@ -37,9 +35,9 @@ class _Row(Struct, forbid_unknown_fields=True, gc=False):
 
 
 @twin("openai-preference")
-def openai_preference(lines: Sequence[bytes]) -> Quick:
+def openai_preference(data: bytes) -> Quick:
     """Takes rows under the names of today's API whose messages are plain."""
-    return quick_rows(lines, _Row, _plain)
+    return quick_rows(data, _Row, _plain)
 
 
 def _plain(row: _Row) -> Row:

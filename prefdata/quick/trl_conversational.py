@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from prefdata.quick import Quick, twin
@@ -28,9 +26,9 @@ class _Row(Struct, forbid_unknown_fields=True, gc=False):
 
 
 @twin("trl-conversational")
-def trl_conversational(lines: Sequence[bytes]) -> Quick:
+def trl_conversational(data: bytes) -> Quick:
     """Takes rows of a prompt, two completions and perhaps tools, their messages plain."""
-    return quick_rows(lines, _Row, _plain)
+    return quick_rows(data, _Row, _plain)
 
 
 def _plain(row: _Row) -> Row:
