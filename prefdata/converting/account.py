@@ -8,7 +8,8 @@ else: blocks can be converted in any order, by any number of processes.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pyarrow as pa
@@ -93,19 +94,12 @@ class Accountant:
             first: number of the first of them.
         """
         rows = len(quick.taken)
-        if not rows or self._home is None:
+        if not rows:
             return frame.PAIRS.empty_table()
-        if self._home.name not in self.ledger.layouts:
-            index = int(quick.taken[0])
-            record = decode_json(data.split(b"\n", index + 1)[index])
-            origin = self.source.origin(first + index)
-            found = self._detector.detect(record, origin)
-            if found is not None:
-                self.ledger.rows_of_layout(self._home.name, 0, found.facts, found.runners_up)
-        self.ledger.layouts[self._home.name].rows += rows
-        count(self.ledger.rows_of, [(self.source.file, rows)])
-        count(self.ledger.dispositions, [("paired", rows)])
-        self.ledger.pairs += rows
+        index = int(quick.taken[0])
+        self.count_plain(
+            rows, lambda: decode_json(data.split(b"\n", index + 1)[index]), first + index
+        )
         whence = {
             "source": pa.repeat(self.source.name, rows),
             "file": pa.repeat(self.source.file, rows),
@@ -113,6 +107,24 @@ class Accountant:
         }
         meta = {"meta": pa.repeat("{}", rows)}
         return frame.with_ids(meta | quick.columns | whence, frame.PAIRS)
+
+    def count_plain(self, rows: int, example: Callable[[], Any], number: int) -> None:
+        """Accounts for rows of the home layout that each hold a pair.
+
+        Args:
+            rows: how many.
+            example: returns the record of the first of them.
+            number: of its row.
+        """
+        home = cast(Layout, self._home)
+        if home.name not in self.ledger.layouts:
+            found = self._detector.detect(example(), self.source.origin(number))
+            if found is not None:
+                self.ledger.rows_of_layout(home.name, 0, found.facts, found.runners_up)
+        self.ledger.layouts[home.name].rows += rows
+        count(self.ledger.rows_of, [(self.source.file, rows)])
+        count(self.ledger.dispositions, [("paired", rows)])
+        self.ledger.pairs += rows
 
     def _judgements(self, item: Numbered, origin: Origin) -> list[Judgement]:
         """Reads one record.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,11 +22,14 @@ from prefdata.converting.join import Joiner, Used
 from prefdata.converting.ledger import Ledger
 from prefdata.converting.options import ConvertOptions, Source
 from prefdata.converting.quarantine import Quarantined
-from prefdata.io.blocks import Block, Lines, of_line
+from prefdata.io.blocks import Block, Lines, Records, of_line
+from prefdata.io.numbered import Numbered
 from prefdata.io.partial import Encoded, encode
 from prefdata.io.write import without_nulls
 from prefdata.quick import Twin, find_twin
+from prefdata.quick.written import as_pairs, unchanged
 
+_WRITTEN = "canonical"  # the layout of what prefdata has written
 _BATCH_BYTES = 3 << 20  # as many as fit the processor's cache, more or less
 
 
@@ -56,14 +60,38 @@ def convert_block(block: Block, source: Source, options: ConvertOptions) -> Conv
     """Converts the rows of a block; depends on nothing but its arguments."""
     with _no_collection(), Joiner(options.joins) as joiner:
         accountant = Accountant(source, options, joiner)
-        alone = isinstance(block, Lines) and not options.joins
-        twin = find_twin(source.home) if alone else None
-        if twin is None:
+        plain = None
+        if not options.joins:
+            plain = _take_plain(block, source.home, accountant)
+        if plain is None:
             for item in block.rows():
                 accountant.take(item)
-            return tables(accountant.batch, accountant.ledger)
-        plain = _take_quickly(cast(Lines, block), twin, accountant)
         return tables(accountant.batch, accountant.ledger, plain)
+
+
+def _take_plain(block: Block, home: str | None, accountant: Accountant) -> pa.Table | None:
+    """Returns the pairs of the block's plain rows, all others taken; None if there is no quick way."""
+    if isinstance(block, Lines) and (twin := find_twin(home)):
+        return _take_quickly(block, twin, accountant)
+    if isinstance(block, Records) and home == _WRITTEN and (batch := as_pairs(block.batch)):
+        return _take_written(block, batch, accountant)
+    return None
+
+
+def _take_written(block: Records, batch: pa.RecordBatch, accountant: Accountant) -> pa.Table:
+    """Returns the pairs of the rows that are as prefdata wrote them; the others are taken."""
+    good = unchanged(batch)
+    if good.any():
+        first = int(np.argmax(good))
+        example = partial(_record, batch, first)
+        accountant.count_plain(int(good.sum()), example, block.first + first)
+    for index in np.flatnonzero(~good).tolist():
+        accountant.take(Numbered(block.first + index, _record(block.batch, index)))
+    return pa.Table.from_batches([batch.filter(pa.array(good))])
+
+
+def _record(batch: pa.RecordBatch, index: int) -> Any:
+    return batch.slice(index, 1).to_pylist()[0]
 
 
 def _take_quickly(block: Lines, twin: Twin, accountant: Accountant) -> pa.Table:
