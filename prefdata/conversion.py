@@ -32,7 +32,7 @@ from prefdata.converting.options import ConvertOptions, Source
 from prefdata.converting.quarantine import Quarantined
 from prefdata.converting.refusal import refuse_useless
 from prefdata.converting.survey import survey
-from prefdata.converting.workers import cores, run
+from prefdata.converting.workers import processes_for, run
 from prefdata.errors import FormatError
 from prefdata.io import hub
 from prefdata.io.blocks import Block
@@ -58,8 +58,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 __all__ = ["Conversion", "ConvertOptions", "convert", "convert_to", "read_pairs"]
-
-_SMALL = 32 << 20  # bytes of input for which starting processes costs more than it saves
 
 
 class Conversion(Struct, frozen=True):
@@ -231,12 +229,13 @@ def _convert_blocks(
     processes: int | None,
 ) -> None:
     """Converts the blocks that `work` does not hold yet, and accounts for them in `ledger`."""
-    suffix = work.outputs["pairs"].suffix
+    number = processes or processes_for(paths)
+    suffix, folder = work.outputs["pairs"].suffix, None if number == 1 else work.folder
+    encode_one = partial(encode_block, suffix=suffix, folder=folder)
     jobs = chain.from_iterable(
-        _jobs(source, path, options, progress, partial(encode_block, suffix=suffix))
+        _jobs(source, path, options, progress, encode_one)
         for source, path in zip(sources, paths, strict=True)
     )
-    number = processes or (1 if _size(paths) < _SMALL else cores())
     for done in run(islice(jobs, work.entry.blocks, None), number):
         ledger.add(done.ledger)
         for name, part in done.parts.items():
@@ -293,10 +292,6 @@ def _identity(files: Sequence[tuple[str, Path | None]], options: ConvertOptions)
             for source, state in states
         ],
     }
-
-
-def _size(paths: Sequence[Path | None]) -> int:
-    return sum(path.stat().st_size for path in paths if path)
 
 
 def _manifest(ledger: Ledger, options: ConvertOptions, command: list[str]) -> Manifest:

@@ -84,15 +84,20 @@ UNPAIRED = pa.schema(
 
 def texts(values: Sequence[str | None]) -> pa.StringArray:
     """Returns texts as a column; joined at once, which is twice as fast as one by one."""
-    if None in values:
-        return pa.array(values, pa.string())
-    encoded = [value.encode() for value in cast("Sequence[str]", values)]
-    ends = np.zeros(len(encoded) + 1, np.int64)
-    np.cumsum([len(value) for value in encoded], out=ends[1:])
-    if ends[-1] > _MOST_BYTES:
+    encoded = [value.encode() for value in values if value is not None]
+    lengths = np.array([len(value) for value in encoded], np.int64)
+    valid = None
+    if len(encoded) < len(values):
+        given = np.array([value is not None for value in values])
+        valid = pa.py_buffer(np.packbits(given, bitorder="little"))
+        lengths, of_given = np.zeros(len(values), np.int64), lengths
+        lengths[given] = of_given
+    if lengths.sum() > _MOST_BYTES:
         return pa.array(values, pa.string())  # raises, in Arrow's words
-    offsets = pa.py_buffer(ends.astype(np.int32))
-    return pa.StringArray.from_buffers(len(encoded), offsets, pa.py_buffer(b"".join(encoded)))
+    offsets = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(values), buffers)
 
 
 def messages_column(

@@ -61,6 +61,10 @@ def command(
     """
     import msgspec
 
+    from prefdata.converting.workers import processes_for, warm_up
+
+    if (workers or processes_for([Path(source) for source in sources])) > 1:
+        warm_up()  # while this process imports the same
     from prefdata.conversion import convert_to
 
     terms = {"licence": licence, "source_url": source_url}

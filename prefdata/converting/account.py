@@ -8,9 +8,10 @@ else: blocks can be converted in any order, by any number of processes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
 
+import numpy as np
 import pyarrow as pa
 
 from prefdata import frame
@@ -84,34 +85,46 @@ class Accountant:
         if said or not waiting:
             self._dispose(said)
 
-    def take_plain(self, quick: Quick, lines: Sequence[bytes], first: int) -> pa.Table:
+    def take_plain(self, quick: Quick, data: bytes, first: int) -> pa.Table:
         """Accounts for the rows that a quick twin has read, and returns them as canonical pairs.
 
         Args:
-            quick: what it took of `lines`.
-            lines: of the source.
+            quick: what it took of `data`.
+            data: lines of the source.
             first: number of the first of them.
         """
         rows = len(quick.taken)
-        if not rows or self._home is None:
+        if not rows:
             return frame.PAIRS.empty_table()
-        if self._home.name not in self.ledger.layouts:
-            record = decode_json(lines[quick.taken[0]])
-            origin = self.source.origin(first + quick.taken[0])
-            found = self._detector.detect(record, origin)
-            if found is not None:
-                self.ledger.rows_of_layout(self._home.name, 0, found.facts, found.runners_up)
-        self.ledger.layouts[self._home.name].rows += rows
-        count(self.ledger.rows_of, [(self.source.file, rows)])
-        count(self.ledger.dispositions, [("paired", rows)])
-        self.ledger.pairs += rows
+        index = int(quick.taken[0])
+        self.count_plain(
+            rows, lambda: decode_json(data.split(b"\n", index + 1)[index]), first + index
+        )
         whence = {
             "source": pa.repeat(self.source.name, rows),
             "file": pa.repeat(self.source.file, rows),
-            "row": pa.array([first + index for index in quick.taken], pa.int64()),
+            "row": pa.array(np.asarray(quick.taken, np.int64) + first),
         }
         meta = {"meta": pa.repeat("{}", rows)}
         return frame.with_ids(meta | quick.columns | whence, frame.PAIRS)
+
+    def count_plain(self, rows: int, example: Callable[[], Any], number: int) -> None:
+        """Accounts for rows of the home layout that each hold a pair.
+
+        Args:
+            rows: how many.
+            example: returns the record of the first of them.
+            number: of its row.
+        """
+        home = cast(Layout, self._home)
+        if home.name not in self.ledger.layouts:
+            found = self._detector.detect(example(), self.source.origin(number))
+            if found is not None:
+                self.ledger.rows_of_layout(home.name, 0, found.facts, found.runners_up)
+        self.ledger.layouts[home.name].rows += rows
+        count(self.ledger.rows_of, [(self.source.file, rows)])
+        count(self.ledger.dispositions, [("paired", rows)])
+        self.ledger.pairs += rows
 
     def _judgements(self, item: Numbered, origin: Origin) -> list[Judgement]:
         """Reads one record.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,12 +22,15 @@ from prefdata.converting.join import Joiner, Used
 from prefdata.converting.ledger import Ledger
 from prefdata.converting.options import ConvertOptions, Source
 from prefdata.converting.quarantine import Quarantined
-from prefdata.io.blocks import Block, Lines, of_line
+from prefdata.io.blocks import Block, Lines, Records, of_line
+from prefdata.io.numbered import Numbered
 from prefdata.io.partial import Encoded, encode
 from prefdata.io.write import without_nulls
 from prefdata.quick import Twin, find_twin
+from prefdata.quick.written import as_pairs, unchanged
 
-_BATCH_LINES = 2048  # as many as fit the processor's cache, more or less
+_WRITTEN = "canonical"  # the layout of what prefdata has written
+_BATCH_BYTES = 3 << 20  # as many as fit the processor's cache, more or less
 
 
 class Converted(Struct, frozen=True):
@@ -55,31 +60,63 @@ def convert_block(block: Block, source: Source, options: ConvertOptions) -> Conv
     """Converts the rows of a block; depends on nothing but its arguments."""
     with _no_collection(), Joiner(options.joins) as joiner:
         accountant = Accountant(source, options, joiner)
-        alone = isinstance(block, Lines) and not options.joins
-        twin = find_twin(source.home) if alone else None
-        if twin is None:
+        plain = None
+        if not options.joins:
+            plain = _take_plain(block, source.home, accountant)
+        if plain is None:
             for item in block.rows():
                 accountant.take(item)
-            return tables(accountant.batch, accountant.ledger)
-        plain = _take_quickly(cast(Lines, block), twin, accountant)
         return tables(accountant.batch, accountant.ledger, plain)
+
+
+def _take_plain(block: Block, home: str | None, accountant: Accountant) -> pa.Table | None:
+    """Returns the pairs of the block's plain rows, all others taken; None if there is no quick way."""
+    if isinstance(block, Lines) and (twin := find_twin(home)):
+        return _take_quickly(block, twin, accountant)
+    if isinstance(block, Records) and home == _WRITTEN and (batch := as_pairs(block.batch)):
+        return _take_written(block, batch, accountant)
+    return None
+
+
+def _take_written(block: Records, batch: pa.RecordBatch, accountant: Accountant) -> pa.Table:
+    """Returns the pairs of the rows that are as prefdata wrote them; the others are taken."""
+    good = unchanged(batch)
+    if good.any():
+        first = int(np.argmax(good))
+        example = partial(_record, batch, first)
+        accountant.count_plain(int(good.sum()), example, block.first + first)
+    for index in np.flatnonzero(~good).tolist():
+        accountant.take(Numbered(block.first + index, _record(block.batch, index)))
+    return pa.Table.from_batches([batch.filter(pa.array(good))])
+
+
+def _record(batch: pa.RecordBatch, index: int) -> Any:
+    return batch.slice(index, 1).to_pylist()[0]
 
 
 def _take_quickly(block: Lines, twin: Twin, accountant: Accountant) -> pa.Table:
     """Returns the pairs of the plain lines; the other lines are the accountant's."""
-    lines = block.lines()
     found = [frame.PAIRS.empty_table()]
-    offset = block.offset
-    for start in range(0, len(lines), _BATCH_LINES):
-        batch = lines[start : start + _BATCH_LINES]
+    first, offset = block.first, block.offset
+    for batch in _batches(block.read()):
         quick = twin(batch)
-        found.append(accountant.take_plain(quick, batch, block.first + start))
-        taken = set(quick.taken)
-        for index, line in enumerate(batch):
-            if index not in taken:
-                accountant.take(of_line(block.first + start + index, line, offset))
-            offset += len(line) + 1
+        found.append(accountant.take_plain(quick, batch, first))
+        if len(quick.taken) < quick.lines:
+            taken = set(quick.taken)
+            for number, line, place in Lines(first, offset, len(batch), batch).lines():
+                if number - first not in taken:
+                    accountant.take(of_line(number, line, place))
+        first += quick.lines
+        offset += len(batch)
     return pa.concat_tables(found)
+
+
+def _batches(data: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start + _BATCH_BYTES) + 1 or len(data)
+        yield data[start:end]
+        start = end
 
 
 def _in_order(plain: pa.Table, others: pa.Table) -> pa.Table:
@@ -90,10 +127,15 @@ def _in_order(plain: pa.Table, others: pa.Table) -> pa.Table:
     return both.take(pc.sort_indices(both, [("row", "ascending")]))
 
 
-def encode_block(block: Block, source: Source, options: ConvertOptions, suffix: str) -> Bytes:
-    """Converts the rows of a block to bytes of .parquet or .jsonl files."""
+def encode_block(
+    block: Block, source: Source, options: ConvertOptions, suffix: str, folder: Path | None = None
+) -> Bytes:
+    """Converts the rows of a block to bytes of .parquet or .jsonl files, put down in `folder`."""
     found = convert_block(block, source, options)
-    return Bytes(encoded(found, suffix), found.ledger)
+    parts = encoded(found, suffix)
+    if folder is not None:
+        parts = {name: part.put_down(folder) for name, part in parts.items()}
+    return Bytes(parts, found.ledger)
 
 
 def tables(batch: Batch, ledger: Ledger, plain: pa.Table | None = None) -> Converted:

@@ -7,26 +7,40 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib.abc import MetaPathFinder
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
+from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
 from typing import TypeVar
-
-import pyarrow as pa
 
 from prefdata.errors import PrefError
 
 T = TypeVar("T")
 
+_SMALL = 32 << 20  # bytes of input for which starting processes costs more than it saves
 _AHEAD = 2  # blocks that wait for each worker: one in work and one in hand
 
 
 def cores() -> int:
     """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processes_for(paths: Sequence[Path | None]) -> int:
+    """Returns how many processes are worth their start for the files at `paths`."""
+    size = sum(path.stat().st_size for path in paths if path and path.exists())
+    return 1 if size < _SMALL else cores()
+
+
+def warm_up() -> None:
+    """Lets a process import what workers need, beside whatever this one does until it has work."""
+    _context()
+    forkserver.ensure_running()
 
 
 def run(jobs: Iterator[Callable[[], T]], processes: int) -> Iterator[T]:
@@ -42,9 +56,7 @@ def run(jobs: Iterator[Callable[[], T]], processes: int) -> Iterator[T]:
     if processes == 1:
         yield from (job() for job in jobs)
         return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["prefdata.converting.convert_block"])
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_start) as pool:
+    with ProcessPoolExecutor(processes, mp_context=_context(), initializer=_start) as pool:
         try:
             yield from _in_order(pool, jobs, processes * _AHEAD)
         except BrokenProcessPool as error:
@@ -54,6 +66,12 @@ def run(jobs: Iterator[Callable[[], T]], processes: int) -> Iterator[T]:
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _context() -> BaseContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["prefdata.converting.preload"])
+    return context
 
 
 def _in_order(
@@ -81,6 +99,8 @@ def _start() -> None:
     signal(SIGINT, SIG_IGN)  # the main process says when to stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.meta_path.insert(0, _WithoutPandas())
+    import pyarrow as pa
+
     # Arrow's own pools give memory back and fetch it again for every block
     pa.set_memory_pool(pa.system_memory_pool())
 

@@ -59,18 +59,15 @@ class Lines(Struct, frozen=True):
 
     def rows(self) -> Iterator[Numbered]:
         """Yields one row a line; a blank line has neither a record nor an error."""
-        offset = self.offset
-        for number, line in enumerate(self.lines(), self.first):
-            yield of_line(number, line, offset)
-            offset += len(line) + 1
+        for line in self.lines():
+            yield of_line(*line)
 
-    def lines(self) -> list[bytes]:
-        """Returns the lines without their line feeds."""
-        data = self.read()
-        found = data.split(b"\n")
-        if data.endswith(b"\n"):
-            found.pop()
-        return found
+    def lines(self) -> Iterator[tuple[int, bytes, int]]:
+        """Yields number, bytes without the line feed, and offset of each line."""
+        offset = self.offset
+        for number, line in enumerate(self.read().removesuffix(b"\n").split(b"\n"), self.first):
+            yield number, line, offset
+            offset += len(line) + 1
 
 
 class Values(Struct, frozen=True):

@@ -29,7 +29,7 @@ _MOST_ORDINALS = 1 << 15  # RowGroup.ordinal is an i16, and optional
 class Part(NamedTuple):
     """A table as Parquet: its pages, which start at byte 4 of a file of their own, and its footer."""
 
-    pages: bytes
+    pages: memoryview
     footer: bytes
 
 
@@ -49,9 +49,9 @@ def encode(table: pa.Table) -> Part:
         use_dictionary=list(_few_values(table.schema)),
         row_group_size=max(table.num_rows, 1),
     )
-    data = sink.getvalue().to_pybytes()
+    data = memoryview(sink.getvalue())
     start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
-    return Part(data[len(MAGIC) : start], data[start:-8])
+    return Part(data[len(MAGIC) : start], bytes(data[start:-8]))
 
 
 def footer(parts: Sequence[tuple[int, bytes]]) -> bytes:

@@ -8,8 +8,10 @@ the last line of the journal and goes on with the next block, so the result is t
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,15 +29,36 @@ from prefdata.io.write import json_lines
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, a limit of one file
 _FOOTERS = ".footers"
 _JOURNAL, _LOCK = "journal.jsonl", "lock"
+_HANDED, _MOVED = ".part", 1 << 20
 _WAITING = ("gathered", "joined")  # grow beside the outputs, and are none
 
 
 class Encoded(Struct, frozen=True):
-    """A table as it stands in a file: its bytes, and its footer in a Parquet file."""
+    """A table as it is to stand in a file.
 
-    data: bytes
+    Attributes:
+        data: its bytes.
+        rows: how many it has.
+        footer: its own in a Parquet file.
+        file: where the bytes stand instead, to be moved from there.
+    """
+
+    data: bytes | memoryview
     rows: int
     footer: bytes = b""
+    file: str | None = None
+
+    def put_down(self, folder: Path) -> Encoded:
+        """Returns the same with its bytes in a file, for a pipe would be in the way of megabytes.
+
+        Raises:
+            InputError: there is no room.
+        """
+        with _writing(folder):
+            number, name = tempfile.mkstemp(dir=folder, suffix=_HANDED)
+            with open(number, "wb", buffering=0) as file:  # noqa: PTH123 # it is open already
+                _write_all(file, self.data)
+        return msgspec.structs.replace(self, data=b"", file=name)
 
 
 def encode(table: pa.Table, suffix: str) -> Encoded:
@@ -84,7 +107,7 @@ class Work:
         self.folder = first.with_name(f".{first.name}.partial")
         self.entry = Entry(outputs={name: Growth() for name in (*outputs, *_WAITING)})
         self._target = first
-        with self._writing():
+        with _writing(self._target):
             self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = filelock.FileLock(self.folder / _LOCK)
         try:
@@ -109,13 +132,15 @@ class Work:
     def append(self, name: str, part: Encoded) -> None:
         """Adds a part to the end of an output; one of no rows makes it a file all the same."""
         growth = self.entry.outputs[name]
-        with self._writing():
+        with _writing(self._target):
             if not growth.data and part.footer:
                 growth.data += self._write(name, parquet.MAGIC)
             if part.footer:
                 place = growth.data.to_bytes(8, "little") + len(part.footer).to_bytes(8, "little")
                 growth.footers += self._write(name + _FOOTERS, place + part.footer)
-            growth.data += self._write(name, part.data)
+            growth.data += (
+                self._write(name, part.data) if part.file is None else self._move(name, part.file)
+            )
         growth.rows += part.rows
         growth.exists = True
 
@@ -139,7 +164,7 @@ class Work:
         """
         self.entry.finishing = True
         self.entry.account = account
-        with self._writing():
+        with _writing(self._target):
             self._journal()
             for name, path in self.outputs.items():
                 self._put(name, path)
@@ -150,7 +175,7 @@ class Work:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _begin(self, header: bytes) -> None:
-        with self._writing():
+        with _writing(self._target):
             for path in self.folder.iterdir():
                 if path.name != _LOCK:
                     path.unlink()
@@ -173,6 +198,8 @@ class Work:
         for name, growth in entry.outputs.items():
             self._cut(name, growth.data)
             self._cut(name + _FOOTERS, growth.footers)
+        for path in self.folder.glob(f"*{_HANDED}"):
+            path.unlink()
 
     def _holds(self, entry: Entry) -> bool:
         """Tells whether the files hold all that the entry says; a power cut may have lost some."""
@@ -214,22 +241,34 @@ class Work:
         return found
 
     def _journal(self) -> None:
-        with self._writing():
+        with _writing(self._target):
             self._write(_JOURNAL, msgspec.json.encode(self.entry) + b"\n")
 
-    def _write(self, name: str, data: bytes) -> int:
+    def _write(self, name: str, data: bytes | memoryview) -> int:
         with (self.folder / name).open("ab", buffering=0) as file:
-            view = memoryview(data)
-            while view:
-                view = view[file.write(view) :]
+            _write_all(file, data)
         return len(data)
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            full = error.errno in _FULL
-            hint = "free some space and run the command again with --resume" if full else None
-            raise InputError(f"{self._target}: cannot be written: {reason}", hint=hint) from error
+    def _move(self, name: str, handed: str) -> int:
+        with Path(handed).open("rb") as source, (self.folder / name).open("ab") as file:
+            shutil.copyfileobj(source, file, _MOVED)
+            size = source.tell()
+        Path(handed).unlink()
+        return size
+
+
+def _write_all(file: io.FileIO, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        full = error.errno in _FULL
+        hint = "free some space and run the command again with --resume" if full else None
+        raise InputError(f"{target}: cannot be written: {reason}", hint=hint) from error

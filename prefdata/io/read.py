@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, BinaryIO, TypeAlias
+from typing import IO, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 from prefdata.errors import BadRecord, InputError
@@ -37,6 +38,7 @@ _COMPRESSED = (".gz", ".zst", ".xz", ".bz2", ".zip")
 _SHEET = "#"  # votes.xlsx#Sheet1
 _HEAD = 1 << 16
 _PIECE = 1 << 20
+_LINE_FEED = 10
 
 Progress: TypeAlias = Callable[[int], None]
 
@@ -124,7 +126,11 @@ def read(source: str, path: Path | None) -> Iterator[Numbered]:
 
 
 def _container(
-    source: str, path: Path, file: BinaryIO, stream: decompress.Reader, encoding: str | None
+    source: str,
+    path: Path,
+    file: io.BufferedReader,
+    stream: decompress.Reader,
+    encoding: str | None,
 ) -> Iterator[Block]:
     head = stream.peek(_HEAD)
     if head.startswith((_PARQUET, _ARROW, _ARROW_STREAM)):
@@ -143,7 +149,7 @@ def _container(
 def _text(
     source: str,
     path: Path | None,
-    file: BinaryIO,
+    file: io.BufferedReader,
     text: io.BufferedReader,
     stream: decompress.Reader,
 ) -> Iterator[Block]:
@@ -172,7 +178,7 @@ def _suffix(source: str) -> str:
     return Path(path.stem).suffix.lower() if path.suffix in _COMPRESSED else path.suffix.lower()
 
 
-def _lines_of_file(file: BinaryIO, path: Path, offset: int) -> Iterator[Lines]:
+def _lines_of_file(file: io.BufferedReader, path: Path, offset: int) -> Iterator[Lines]:
     """Yields blocks of whole lines that say where they stand in a plain file."""
     first = 1
     while True:
@@ -184,18 +190,19 @@ def _lines_of_file(file: BinaryIO, path: Path, offset: int) -> Iterator[Lines]:
         offset += size
 
 
-def _stretch(file: BinaryIO, offset: int) -> tuple[int, int]:
+def _stretch(file: io.BufferedReader, offset: int) -> tuple[int, int]:
     """Returns the size of a block that starts at `offset`, and how many line feeds it holds."""
     file.seek(offset)
+    piece = bytearray(_PIECE)  # one for all, for fresh memory costs more than what is done with it
     size = lines = whole = 0
     while size < BLOCK_BYTES or not whole:
-        piece = file.read(_PIECE)
-        if not piece:
+        found = file.readinto(piece)
+        if not found:
             return size, lines
-        lines += piece.count(b"\n")
-        end = piece.rfind(b"\n") + 1
+        lines += int(np.count_nonzero(np.frombuffer(piece, np.uint8, found) == _LINE_FEED))
+        end = piece.rfind(b"\n", 0, found) + 1
         whole = size + end if end else whole
-        size += len(piece)
+        size += found
     return whole, lines
 
 

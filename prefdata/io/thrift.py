@@ -8,7 +8,6 @@ Source: apache/thrift, doc/specs/thrift-compact-protocol.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 TRUE, FALSE, I8, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
@@ -86,58 +85,63 @@ class Reader:
 
 def written(struct: Struct) -> bytes:
     """Returns the bytes of a struct."""
-    return b"".join(_struct(struct))
+    out = bytearray()
+    _struct(out, struct)
+    return bytes(out)
 
 
-def _struct(struct: Struct) -> Iterable[bytes]:
+def _struct(out: bytearray, struct: Struct) -> None:
     before = 0
     for number, (kind, value) in struct.items():
         step = number - before
         before = number
         written_kind = (TRUE if value else FALSE) if kind in (TRUE, FALSE) else kind
         if 0 < step < 16:
-            yield bytes((step << 4 | written_kind,))
+            out.append(step << 4 | written_kind)
         else:
-            yield bytes((written_kind,)) + _zigzag(number)
+            out.append(written_kind)
+            _zigzag(out, number)
         if kind not in (TRUE, FALSE):
-            yield from _value(kind, value)
-    yield b"\x00"
+            _value(out, kind, value)
+    out.append(0)
 
 
-def _value(kind: int, value: Any) -> Iterable[bytes]:
+def _value(out: bytearray, kind: int, value: Any) -> None:
     if kind in _INTEGERS:
-        yield _zigzag(value)
+        _zigzag(out, value)
     elif kind == BINARY:
-        yield _varint(len(value))
-        yield value
+        _varint(out, len(value))
+        out += value
     elif kind in (LIST, SET):
-        yield from _list(*value)
+        _list(out, *value)
     elif kind == STRUCT:
-        yield from _struct(value)
+        _struct(out, value)
     elif kind == I8:
-        yield bytes((value,))
+        out.append(value)
     else:
-        yield value
+        out += value
 
 
-def _list(kind: int, items: list[Any]) -> Iterable[bytes]:
+def _list(out: bytearray, kind: int, items: list[Any]) -> None:
     size = len(items)
-    yield bytes((size << 4 | kind,)) if size < 15 else bytes((0xF0 | kind,)) + _varint(size)
+    if size < 15:
+        out.append(size << 4 | kind)
+    else:
+        out.append(0xF0 | kind)
+        _varint(out, size)
     for item in items:
         if kind in (TRUE, FALSE):
-            yield bytes((item,))
+            out.append(item)
         else:
-            yield from _value(kind, item)
+            _value(out, kind, item)
 
 
-def _varint(value: int) -> bytes:
-    found = bytearray()
+def _varint(out: bytearray, value: int) -> None:
     while value > 127:
-        found.append(value & 127 | 128)
+        out.append(value & 127 | 128)
         value >>= 7
-    found.append(value)
-    return bytes(found)
+    out.append(value)
 
 
-def _zigzag(value: int) -> bytes:
-    return _varint(value << 1 if value >= 0 else (-value << 1) - 1)
+def _zigzag(out: bytearray, value: int) -> None:
+    _varint(out, value << 1 if value >= 0 else (-value << 1) - 1)

@@ -1,11 +1,11 @@
 """Quick twins of layouts that carry millions of rows: whole blocks of plain rows, column by column.
 
-A twin takes the lines of a block that are as plain as nearly all are, and says which; every other
+A twin is given whole lines. It takes those that are as plain as nearly all are, and says which; every other
 line, and so every fault, is left to the layout's reader. For the lines it takes it gives exactly what
 the reader would give: a property test holds each twin to that. A twin is one file:
 
     @twin("hh-rlhf")
-    def hh_rlhf(lines: Lines) -> Quick: ...
+    def hh_rlhf(data: bytes) -> Quick: ...
 """
 
 from __future__ import annotations
@@ -19,24 +19,27 @@ import pyarrow as pa
 
 from prefdata.registry import Registry
 
+Integers: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
 
 class Quick(NamedTuple):
     """Plain rows as columns.
 
     Attributes:
+        lines: how many the twin was given.
         taken: indexes of the lines they come from, ascending.
         columns: canonical columns but ids, origin and those that are null; as many rows as `taken`.
     """
 
-    taken: Sequence[int]
+    lines: int
+    taken: Sequence[int] | Integers
     columns: dict[str, pa.Array]
 
 
-Twin: TypeAlias = Callable[[Sequence[bytes]], Quick]
+Twin: TypeAlias = Callable[[bytes], Quick]
 
 TWINS: Registry[Twin] = Registry("quick twin", "prefdata.quick")
-
-NOTHING = Quick((), {})
 
 
 def twin(layout: str) -> Callable[[Twin], Twin]:
@@ -54,9 +57,15 @@ def find_twin(layout: str | None) -> Twin | None:
     return TWINS.get(layout) if layout is not None and layout in TWINS.names() else None
 
 
-def slices(
-    data: pa.Buffer, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
-) -> pa.StringArray:
+def standing(codes: npt.NDArray[np.uint8], places: Integers, text: bytes) -> Integers:
+    """Returns those of the places at which `text` stands in `codes`."""
+    places = places[places + len(text) <= len(codes)]
+    for at, code in enumerate(text):
+        places = places[codes[places + at] == code]
+    return places
+
+
+def slices(data: pa.Buffer, starts: Integers, ends: Integers) -> pa.StringArray:
     """Returns stretches of UTF-8 text as a column, copied once.
 
     Args:

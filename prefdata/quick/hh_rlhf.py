@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import Struct
 
-from prefdata.frame import messages_column, texts
-from prefdata.quick import NOTHING, Quick, slices, twin
+from prefdata.frame import messages_column
+from prefdata.quick import Integers, Mask, Quick, slices, standing, twin
+from prefdata.quick.flat_texts import Codes, flat_texts
 
 _HUMAN, _ASSISTANT = b"\n\nHuman:", b"\n\nAssistant:"
 _ROLES = pa.array(["assistant", "user"])
-_NEWLINE, _SPACE = b"\n "
-_QUOTES = 8  # around two keys and two texts
-
-Integers: TypeAlias = npt.NDArray[np.int64]
-Mask: TypeAlias = npt.NDArray[np.bool_]
+_NEWLINES, (_NEWLINE, _SPACE) = b"\n\n", b"\n "
 
 
-class _Row(Struct, forbid_unknown_fields=True, gc=False):
-    chosen: str
-    rejected: str
+class _Markers(NamedTuple):
+    """Where turns begin, in order, and whether the human speaks."""
+
+    places: Integers
+    human: Mask
 
 
 class _Turns(NamedTuple):
     """The turns of many transcripts, in order; all arrays have one entry a turn.
 
     Attributes:
-        data: the transcripts, one after the other.
         row: which transcript a turn is of.
         marker: byte at which its marker starts.
         start: byte at which its text starts.
@@ -42,7 +36,6 @@ class _Turns(NamedTuple):
         last: whether it is the last of its transcript.
     """
 
-    data: pa.Buffer
     row: Integers
     marker: Integers
     start: Integers
@@ -52,35 +45,69 @@ class _Turns(NamedTuple):
 
 
 @twin("hh-rlhf")
-def hh_rlhf(lines: Sequence[bytes]) -> Quick:
+def hh_rlhf(data: bytes) -> Quick:
     """Takes rows of two transcripts that begin with a marker and differ in their last turn only."""
-    taken, rows = _decoded(lines)
-    if not rows:
-        return NOTHING
-    chosen, rejected = texts([row.chosen for row in rows]), texts([row.rejected for row in rows])
-    ours, theirs = _turns(chosen), _turns(rejected)
-    good = _plain(chosen, ours) & _plain(rejected, theirs) & _alike(chosen, ours, rejected, theirs)
-    left = [taken[index] for index in np.flatnonzero(good).tolist()]
-    return Quick(left, _columns(_of(ours, good), _of(theirs, good), len(left)))
+    found = flat_texts(data, (b"chosen", b"rejected"))
+    text, markers = pa.py_buffer(found.codes), _markers(found.codes)
+    ours, theirs = (
+        _turns(found.codes, markers, starts, ends)
+        for starts, ends in zip(found.starts.T, found.ends.T, strict=True)
+    )
+    good = _plain(ours, found.starts[:, 0]) & _plain(theirs, found.starts[:, 1])
+    befores = [
+        slices(text, starts, _last_markers(turns, starts))
+        for turns, starts in zip((ours, theirs), found.starts.T, strict=True)
+    ]
+    good &= pc.equal(*befores).to_numpy(zero_copy_only=False)
+    taken = found.taken[good]
+    columns = _columns(text, _of(ours, good), _of(theirs, good), len(taken)) if len(taken) else {}
+    return Quick(found.lines, taken, columns)
 
 
-def _decoded(lines: Sequence[bytes]) -> tuple[list[int], list[_Row]]:
-    """Returns the lines that hold two texts, and these; none whose keys may be given twice."""
-    decode = msgspec.json.Decoder(_Row).decode
-    taken, rows = [], []
-    for index, line in enumerate(lines):
-        try:
-            row = decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            continue
-        quotes = _QUOTES + row.chosen.count('"') + row.rejected.count('"')
-        if line.count(b'"') == quotes and b"\\u0022" not in line:
-            taken.append(index)
-            rows.append(row)
-    return taken, rows
+def _markers(codes: Codes) -> _Markers:
+    breaks = standing(codes, np.flatnonzero(codes == _NEWLINE), _NEWLINES)
+    said = [standing(codes, breaks, marker) for marker in (_ASSISTANT, _HUMAN)]
+    places = np.concatenate(said)
+    order = np.argsort(places, kind="stable")
+    return _Markers(places[order], order >= len(said[0]))
 
 
-def _columns(ours: _Turns, theirs: _Turns, rows: int) -> dict[str, pa.Array]:
+def _turns(codes: Codes, markers: _Markers, starts: Integers, ends: Integers) -> _Turns:
+    """Returns the turns of the transcripts that start and end at these bytes."""
+    row = np.searchsorted(starts, markers.places, side="right") - 1
+    keep = (row >= 0) & (markers.places < np.append(ends, 0)[row])
+    marker, human, row = markers.places[keep], markers.human[keep], row[keep]
+    start = marker + np.where(human, len(_HUMAN), len(_ASSISTANT))
+    last = np.append(row[1:] != row[:-1], True) if len(row) else np.zeros(0, bool)
+    end = np.where(last, ends[row], np.append(marker[1:], 0))
+    start += (start < end) & (codes[np.minimum(start, len(codes) - 1)] == _SPACE)
+    return _Turns(row, marker, start, end, human, last)
+
+
+def _plain(turns: _Turns, starts: Integers) -> Mask:
+    """Returns which transcripts begin with a human's turn and end with the assistant's."""
+    asks, answers = np.zeros((2, len(starts)), bool)
+    asks[turns.row[turns.human & (turns.marker == starts[turns.row])]] = True
+    answers[turns.row[turns.last & ~turns.human]] = True
+    return asks & answers
+
+
+def _last_markers(turns: _Turns, starts: Integers) -> Integers:
+    """Returns where the last turn of each transcript begins; `starts` where there is none."""
+    found = starts.copy()
+    found[turns.row[turns.last]] = turns.marker[turns.last]
+    return found
+
+
+def _of(turns: _Turns, good: Mask) -> _Turns:
+    """Returns the turns of the good transcripts, which are counted anew."""
+    keep = good[turns.row]
+    row = (np.cumsum(good) - 1)[turns.row[keep]]
+    _, marker, start, end, human, last = turns
+    return _Turns(row, marker[keep], start[keep], end[keep], human[keep], last[keep])
+
+
+def _columns(text: pa.Buffer, ours: _Turns, theirs: _Turns, rows: int) -> dict[str, pa.Array]:
     one_each = np.ones(rows, np.int64)
     asked = ~ours.last
     assistant = _ROLES.take(pa.array(one_each - 1))
@@ -88,79 +115,12 @@ def _columns(ours: _Turns, theirs: _Turns, rows: int) -> dict[str, pa.Array]:
         "prompt": messages_column(
             np.bincount(ours.row[asked], minlength=rows),
             role=_ROLES.take(pa.array(ours.human[asked].astype(np.int8))),
-            content=slices(ours.data, ours.start[asked], ours.end[asked]),
+            content=slices(text, ours.start[asked], ours.end[asked]),
         ),
-        "chosen": messages_column(one_each, role=assistant, content=_last(ours)),
-        "rejected": messages_column(one_each, role=assistant, content=_last(theirs)),
+        "chosen": messages_column(one_each, role=assistant, content=_last(text, ours)),
+        "rejected": messages_column(one_each, role=assistant, content=_last(text, theirs)),
     }
 
 
-def _last(turns: _Turns) -> pa.StringArray:
-    return slices(turns.data, turns.start[turns.last], turns.end[turns.last])
-
-
-def _of(turns: _Turns, good: Mask) -> _Turns:
-    """Returns the turns of the good transcripts, which are counted anew."""
-    keep = good[turns.row]
-    row = (np.cumsum(good) - 1)[turns.row[keep]]
-    return _Turns(
-        turns.data,
-        row,
-        turns.marker[keep],
-        turns.start[keep],
-        turns.end[keep],
-        turns.human[keep],
-        turns.last[keep],
-    )
-
-
-def _plain(transcripts: pa.StringArray, turns: _Turns) -> Mask:
-    """Returns which transcripts begin with a human's turn and end with the assistant's."""
-    starts = pc.starts_with(transcripts, _HUMAN.decode()).to_numpy(zero_copy_only=False)
-    answered = np.zeros(len(transcripts), bool)
-    answered[turns.row[turns.last & ~turns.human]] = True
-    return cast(Mask, starts & answered)
-
-
-def _alike(ours: pa.StringArray, our: _Turns, theirs: pa.StringArray, their: _Turns) -> Mask:
-    """Returns which rows have the same text before the last turn of each side."""
-    befores = []
-    for column, turns in ((ours, our), (theirs, their)):
-        starts = _offsets(column)[:-1]
-        ends = starts.copy()
-        ends[turns.row[turns.last]] = turns.marker[turns.last]
-        befores.append(slices(turns.data, starts, ends))
-    return cast(Mask, pc.equal(*befores).to_numpy(zero_copy_only=False))
-
-
-def _turns(transcripts: pa.StringArray) -> _Turns:
-    """Finds the markers; a transcript without any has no turns."""
-    offsets = _offsets(transcripts)
-    data = transcripts.buffers()[2]
-    codes = np.frombuffer(data, np.uint8)[: offsets[-1]]
-    breaks = np.flatnonzero((codes[:-1] == _NEWLINE) & (codes[1:] == _NEWLINE))
-    human, assistant = (
-        _stands(codes, breaks + 2, _HUMAN[2:]),
-        _stands(codes, breaks + 2, _ASSISTANT[2:]),
-    )
-    sizes = np.where(human, len(_HUMAN), len(_ASSISTANT))
-    row = np.searchsorted(offsets, breaks, side="right") - 1
-    keep = (human | assistant) & (breaks + sizes <= offsets[row + 1])
-    marker, row, human = breaks[keep], row[keep], human[keep]
-    start = marker + sizes[keep]
-    last = np.append(row[1:] != row[:-1], True) if len(row) else np.zeros(0, bool)
-    end = np.where(last, offsets[row + 1], np.append(marker[1:], 0))
-    start += (start < end) & (codes[np.minimum(start, len(codes) - 1)] == _SPACE)
-    return _Turns(data, row, marker, start, end, human, last)
-
-
-def _offsets(column: pa.StringArray) -> Integers:
-    return np.frombuffer(column.buffers()[1], np.int32, len(column) + 1).astype(np.int64)
-
-
-def _stands(codes: npt.NDArray[np.uint8], places: Integers, text: bytes) -> Mask:
-    """Returns at which places `text` stands."""
-    found = places + len(text) <= len(codes)
-    for at, code in enumerate(text):
-        found[found] = codes[places[found] + at] == code
-    return found
+def _last(text: pa.Buffer, turns: _Turns) -> pa.StringArray:
+    return slices(text, turns.start[turns.last], turns.end[turns.last])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from prefdata.quick import Quick, twin
@@ -13,7 +11,7 @@ from prefdata.quick.chat import (
     check_completion,
     check_prompt,
     quick_rows,
-    tools_text,
+    tools_of,
 )
 
 _META = {
@@ -21,6 +19,7 @@ _META = {
     True: '{"input":{"parallel_tool_calls":true}}',
     False: '{"input":{"parallel_tool_calls":false}}',
 }
+_QUOTES = {UNSET: 8, True: 10, False: 10}  # around the keys
 
 
 class _Input(Struct, forbid_unknown_fields=True, gc=False):
@@ -36,9 +35,9 @@ class _Row(Struct, forbid_unknown_fields=True, gc=False):
 
 
 @twin("openai-preference")
-def openai_preference(lines: Sequence[bytes]) -> Quick:
+def openai_preference(data: bytes) -> Quick:
     """Takes rows under the names of today's API whose messages are plain."""
-    return quick_rows(lines, _Row, _plain)
+    return quick_rows(data, _Row, _plain)
 
 
 def _plain(row: _Row) -> Row:
@@ -50,6 +49,7 @@ def _plain(row: _Row) -> Row:
         asked.messages,
         row.preferred_output,
         row.non_preferred_output,
-        tools_text(asked.tools),
+        tools_of(asked.tools),
         _META[asked.parallel_tool_calls],
+        _QUOTES[asked.parallel_tool_calls],
     )

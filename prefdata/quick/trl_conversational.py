@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from prefdata.quick import Quick, twin
@@ -14,8 +12,10 @@ from prefdata.quick.chat import (
     check_completion,
     check_prompt,
     quick_rows,
-    tools_text,
+    tools_of,
 )
+
+_QUOTES = 6  # around the three keys
 
 
 class _Row(Struct, forbid_unknown_fields=True, gc=False):
@@ -26,9 +26,9 @@ class _Row(Struct, forbid_unknown_fields=True, gc=False):
 
 
 @twin("trl-conversational")
-def trl_conversational(lines: Sequence[bytes]) -> Quick:
+def trl_conversational(data: bytes) -> Quick:
     """Takes rows of a prompt, two completions and perhaps tools, their messages plain."""
-    return quick_rows(lines, _Row, _plain)
+    return quick_rows(data, _Row, _plain)
 
 
 def _plain(row: _Row) -> Row:
@@ -37,4 +37,4 @@ def _plain(row: _Row) -> Row:
     check_prompt(row.prompt)
     check_completion(row.chosen)
     check_completion(row.rejected)
-    return Row(row.prompt, row.chosen, row.rejected, tools_text(row.tools), "{}")
+    return Row(row.prompt, row.chosen, row.rejected, tools_of(row.tools), "{}", _QUOTES)
