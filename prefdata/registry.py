@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
@@ -49,15 +50,36 @@ class Registry(Generic[T]):
         self._modules[name] = module
 
     def load(self) -> None:
-        """Imports the package's modules and the plugins, in name order."""
+        """Imports the package's modules and the plugins, in name order: all of them, or it fails.
+
+        Raises:
+            PrefError: one of them cannot be imported; again each time, until it can.
+        """
         if self._loaded:
             return
-        self._loaded = True
-        package = importlib.import_module(self.package)
-        for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
-            importlib.import_module(f"{self.package}.{module}")
-        for point in sorted(entry_points(group=self.package), key=lambda point: point.name):
-            point.load()
+        self._loaded = True  # for modules that ask the registry while they are being imported
+        try:
+            package = importlib.import_module(self.package)
+            for name in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
+                module = f"{self.package}.{name}"
+                self._import(module, partial(importlib.import_module, module))
+            for point in sorted(entry_points(group=self.package), key=lambda point: point.name):
+                self._import(f"{point.name} = {point.value}", point.load)
+        except BaseException:
+            self._loaded = False
+            raise
+
+    def _import(self, place: str, load: Callable[[], object]) -> None:
+        try:
+            load()
+        except PrefError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise PrefError(
+                f"the {self.kind}s cannot be loaded: {place}: {reason}",
+                hint="install what it needs, or remove the package that it belongs to",
+            ) from error
 
     def get(self, name: str) -> T:
         """Returns the item called `name`.
