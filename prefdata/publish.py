@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,8 @@ def prepare(source: Path, name: str, folder: Path, *, licence: str | None = None
         source: a converted set, or a directory of splits.
         name: `owner/name` on the hub.
         folder: receives README.md and data/SPLIT.parquet.
-        licence: an identifier of the hub's list, e.g. `cc-by-4.0`; without one the card has a
-            placeholder.
+        licence: an identifier of the hub's list, e.g. `cc-by-4.0`; by default the one that the
+            manifests of all parts name, else the card has a placeholder.
 
     Returns:
         The files, README.md first.
@@ -61,23 +62,56 @@ def prepare(source: Path, name: str, folder: Path, *, licence: str | None = None
     parts = [_part(split, path, folder) for split, path in splits_of(source).items()]
     readme = folder / "README.md"
     with atomic(readme) as temporary:
-        temporary.write_text(card(name, parts, licence), encoding="utf-8")
+        temporary.write_text(card(name, parts, licence or _stated(parts)), encoding="utf-8")
     return [readme, *(folder / part.file for part in parts)]
 
 
-def _part(split: str, path: Path, folder: Path) -> Part:
-    import polars as pl
+def _stated(parts: Sequence[Part]) -> str | None:
+    """Returns the licence that the manifests of all parts agree on."""
+    named = {part.manifest.licence if part.manifest else None for part in parts}
+    return named.pop() if len(named) == 1 else None
 
-    written = folder / "data" / f"{split}.parquet"
+
+def card_of(source: Path, name: str, *, licence: str | None = None) -> str:
+    """Returns the dataset card of a set, as an upload as dataset `name` would have it.
+
+    Args:
+        source: a converted set, or a directory of splits.
+        name: `owner/name` on the hub.
+        licence: an identifier of the hub's list; else that of the manifest.
+
+    Raises:
+        InputError: the source cannot be read.
+        FormatError: the source holds anything but canonical pairs.
+    """
+    parts = [
+        _described(split, path, path if is_canonical(path) else None)
+        for split, path in splits_of(source).items()
+    ]
+    return card(name, parts, licence or _stated(parts))
+
+
+def _part(split: str, path: Path, folder: Path) -> Part:
+    written = folder / _file(split)
     if is_canonical(path):
         with atomic(written) as temporary:
             shutil.copyfile(path, temporary)
     else:
         write_pairs(read_pairs(path), written)
-    pairs = pl.scan_parquet(written)
+    return _described(split, path, written)
+
+
+def _file(split: str) -> str:
+    return f"data/{split}.parquet"
+
+
+def _described(split: str, path: Path, parquet: Path | None) -> Part:
+    """Returns what a card says of a split; `parquet` holds its pairs, if any file of ours does."""
+    import polars as pl
+
+    pairs = read_pairs(path).lazy() if parquet is None else pl.scan_parquet(parquet)
     number, prompts = pairs.select(pl.len(), pl.col("prompt_id").n_unique()).collect().row(0)
-    file = f"data/{split}.parquet"
-    return Part(split, file, number, prompts, _sources(pairs), _manifest(path))
+    return Part(split, _file(split), number, prompts, _sources(pairs), _manifest(path))
 
 
 def _sources(pairs: pl.LazyFrame) -> dict[str, int]:

@@ -16,7 +16,9 @@ _NAME = re.compile(r"[\w.-]+/[\w.-]+")
 @click.argument("name", metavar="OWNER/NAME")
 @click.option("--private", is_flag=True, help="Make a new dataset private.")
 @click.option(
-    "--licence", metavar="ID", help="One of the hub's, e.g. cc-by-4.0.  [default: a placeholder]"
+    "--licence",
+    metavar="ID",
+    help="One of the hub's, e.g. cc-by-4.0.  [default: that of the manifest, or a placeholder]",
 )
 @click.option(
     "--dry-run",

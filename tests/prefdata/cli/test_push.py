@@ -69,6 +69,20 @@ def test_the_uploaded_set_is_the_same_set(folder: Path) -> None:
         assert uploaded.equals(pl.read_parquet(folder / "data" / f"{split}.parquet"))
 
 
+def test_the_licence_is_the_manifest_s_unless_another_is_named(tmp_path: Path) -> None:
+    (tmp_path / "votes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    for args in (
+        ["convert", "votes.jsonl", "-o", "pairs.parquet", "--licence", "cc-by-4.0"],
+        ["split", "pairs.parquet", "-o", "data", "--test", "0.2"],
+        ["push", "data", "me/prefs", "--dry-run", "up"],
+        ["push", "data", "me/prefs", "--dry-run", "up-mit", "--licence", "mit"],
+    ):
+        ran = prefdata(*args, cwd=tmp_path)
+        assert ran.returncode == 0, ran.stderr
+    assert card(tmp_path / "up")[0]["license"] == "cc-by-4.0"
+    assert card(tmp_path / "up-mit")[0]["license"] == "mit"
+
+
 def test_datasets_reads_the_folder_as_the_card_says(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
