@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import combinations, pairwise
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -17,6 +18,7 @@ from prefdata.types import (
     Choice,
     Comparison,
     Context,
+    Messages,
     Pair,
     Ranking,
     Rating,
@@ -65,12 +67,44 @@ class Pairing(Struct, frozen=True, kw_only=True):
 EVERY_PAIR = Pairing()
 
 
-class _Couple(NamedTuple):
+class Couple(NamedTuple):
     """Two places in the rank order, the better one first, and by how much it is better."""
 
     better: int
     worse: int
     margin: float
+
+
+class Couples(NamedTuple):
+    """What a policy makes of a ranking.
+
+    Attributes:
+        kept: the couples that become pairs, or ties where the margin is 0, in rank order.
+        left_over: the places that were looked at, or that had nothing to be looked at with, and are
+            in no couple that was kept; in rank order.
+    """
+
+    kept: list[Couple]
+    left_over: list[int]
+
+    @property
+    def pairs(self) -> int:
+        """Returns how many of them are pairs."""
+        return sum(couple.margin > 0 for couple in self.kept)
+
+
+def couples(scores: Sequence[float], pairing: Pairing, prompt: Callable[[], str]) -> Couples:
+    """Returns the couples of a ranking that become pairs and ties.
+
+    Args:
+        scores: of the candidates in rank order, the best first.
+        pairing: how.
+        prompt: gives the prompt_id, for `best-random`.
+    """
+    looked_at = _looked_at(scores, pairing.by, pairing.seed, prompt)
+    kept = sorted([c for c in looked_at if c.margin == 0] + _strict(looked_at, pairing))
+    left_over = (_places(looked_at) or set(range(len(scores)))) - _places(kept)
+    return Couples(kept, sorted(left_over))
 
 
 def pair_up(ranking: Ranking, pairing: Pairing) -> Iterator[Outcome]:
@@ -81,15 +115,12 @@ def pair_up(ranking: Ranking, pairing: Pairing) -> Iterator[Outcome]:
     `max_per_prompt`. The result does not depend on the order of the candidates.
     """
     ranked = _ranked(ranking)
-    looked_at = _couples(ranking, ranked, pairing.by, pairing.seed)
-    kept = _kept(looked_at, pairing)
+    found = couples([_score(c) for c in ranked], pairing, partial(_prompt, ranking))
     unranked = [c for c in ranking.candidates if c.score is None]
-    left_over = (_places(looked_at) or set(range(len(ranked)))) - _places(kept)
-    for candidate in (*unranked, *(ranked[place] for place in sorted(left_over))):
+    for candidate in (*unranked, *(ranked[place] for place in found.left_over)):
         yield _rating(ranking, candidate)
-    pairs = sum(couple.margin > 0 for couple in kept)
-    weight = 1 / pairs if pairing.weights and pairs else None
-    for couple in kept:
+    weight = 1 / found.pairs if pairing.weights and found.pairs else None
+    for couple in found.kept:
         better, worse = ranked[couple.better], ranked[couple.worse]
         if couple.margin > 0:
             yield _pair(ranking, better, worse, couple.margin, weight)
@@ -99,9 +130,9 @@ def pair_up(ranking: Ranking, pairing: Pairing) -> Iterator[Outcome]:
 
 def count_pairs(ranking: Ranking, pairing: Pairing = EVERY_PAIR) -> dict[Policy, int]:
     """Returns how many pairs each policy makes of a ranking, all else as in `pairing`."""
-    ranked = _ranked(ranking)
+    scores, prompt = [_score(c) for c in _ranked(ranking)], partial(_prompt, ranking)
     return {
-        policy: len(_strict(_couples(ranking, ranked, policy, pairing.seed), pairing))
+        policy: len(_strict(_looked_at(scores, policy, pairing.seed, prompt), pairing))
         for policy in POLICIES
     }
 
@@ -186,23 +217,24 @@ def _ranked(ranking: Ranking) -> list[Candidate]:
     scored = [c for c in ranking.candidates if c.score is not None]
     if len({c.score for c in scored}) == len(scored):
         return sorted(scored, key=_score, reverse=True)
-    return sorted(scored, key=lambda c: (-_score(c), _texts(c)))
+    return sorted(scored, key=lambda c: (-_score(c), text_order(c.completion, c.model)))
 
 
 def _score(candidate: Candidate) -> float:
     return candidate.score if candidate.score is not None else float("-inf")
 
 
-def _texts(candidate: Candidate) -> tuple[str, ...]:
-    said = (text for m in candidate.completion for text in (m.role, m.content, m.tool_calls))
-    return (*(text or "" for text in said), candidate.model or "")
+def text_order(completion: Messages, model: str | None) -> tuple[str, ...]:
+    """Returns what puts candidates of one score into an order."""
+    said = (text for m in completion for text in (m.role, m.content, m.tool_calls))
+    return (*(text or "" for text in said), model or "")
 
 
-def _couples(
-    ranking: Ranking, ranked: Sequence[Candidate], policy: Policy, seed: int
-) -> list[_Couple]:
+def _looked_at(
+    scores: Sequence[float], policy: Policy, seed: int, prompt: Callable[[], str]
+) -> list[Couple]:
     """Returns the couples that a policy looks at, in rank order."""
-    last = len(ranked) - 1
+    last = len(scores) - 1
     places: Iterator[tuple[int, int]]
     if last < 1:
         return []
@@ -213,45 +245,46 @@ def _couples(
     elif policy == "best-worst":
         places = iter([(0, last)])
     else:
-        places = iter([(0, 1 + _draw(ranking, seed) % last)])
-    return [_Couple(b, w, _score(ranked[b]) - _score(ranked[w])) for b, w in places]
+        draw = xxhash.xxh3_64_intdigest(prompt().encode(), seed)
+        places = iter([(0, 1 + draw % last)])
+    return [Couple(b, w, scores[b] - scores[w]) for b, w in places]
 
 
-def _draw(ranking: Ranking, seed: int) -> int:
-    key = prompt_id(ranking.prompt, ranking.tools).encode()
-    return xxhash.xxh3_64_intdigest(key, seed)
+def _prompt(ranking: Ranking) -> str:
+    return prompt_id(ranking.prompt, ranking.tools)
 
 
-def _kept(couples: Sequence[_Couple], pairing: Pairing) -> list[_Couple]:
-    """Returns the couples that become pairs or ties, in rank order."""
-    return sorted([c for c in couples if c.margin == 0] + _strict(couples, pairing))
-
-
-def _strict(couples: Sequence[_Couple], pairing: Pairing) -> list[_Couple]:
+def _strict(couples: Sequence[Couple], pairing: Pairing) -> list[Couple]:
     """Returns the couples that become pairs, those of the largest margins where they are capped."""
     least, most = pairing.min_margin or 0, pairing.max_per_prompt
     pairs = [couple for couple in couples if 0 < couple.margin >= least]
     return pairs if most is None else sorted(pairs, key=lambda couple: -couple.margin)[:most]
 
 
-def _places(couples: Sequence[_Couple]) -> set[int]:
+def _places(couples: Sequence[Couple]) -> set[int]:
     return {place for couple in couples for place in (couple.better, couple.worse)}
 
 
 def _context(ranking: Ranking, **additions: object) -> dict[str, Any]:
-    # A source column of the same name stays where it is, and the addition moves over.
-    added = {
-        f"{name}_of_ranking" if name in ranking.meta else name: value
-        for name, value in additions.items()
-        if value
-    }
     return {
         "prompt": ranking.prompt,
         "tools": ranking.tools,
         "chat_template_kwargs": ranking.chat_template_kwargs,
         "images": ranking.images,
         "origin": ranking.origin,
-        "meta": ranking.meta | added,
+        "meta": with_additions(ranking.meta, additions),
+    }
+
+
+def with_additions(meta: dict[str, Any], additions: Mapping[str, object]) -> dict[str, Any]:
+    """Returns the meta of a ranking with what its pairs, ties and ratings add, such as `chosen`.
+
+    A source column of the same name stays where it is, and the addition moves over.
+    """
+    return meta | {
+        f"{name}_of_ranking" if name in meta else name: value
+        for name, value in additions.items()
+        if value
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from prefdata import frame
 from prefdata.checks import Benchmark, Provenance
@@ -64,17 +65,26 @@ def read_provenance(source: str) -> Provenance:
 
 def read_ties(source: str) -> pl.DataFrame:
     """Returns the ties that a conversion wrote beside a set; none where it wrote none."""
+    return _beside(source, "ties", frame.TIES)
+
+
+def read_unpaired(source: str) -> pl.DataFrame:
+    """Returns the unpaired ratings that a conversion wrote beside a set; none where it wrote none."""
+    return _beside(source, "unpaired", frame.UNPAIRED)
+
+
+def _beside(source: str, part: str, schema: pa.Schema) -> pl.DataFrame:
     path = Path(source)
-    ties, empty = sibling(path, f".ties{path.suffix}"), frame.to_polars(frame.TIES.empty_table())
-    if not path.is_file() or not ties.is_file():
+    file, empty = sibling(path, f".{part}{path.suffix}"), frame.to_polars(schema.empty_table())
+    if not path.is_file() or not file.is_file():
         return empty
     try:
         if path.suffix == ".parquet":
-            return pl.read_parquet(ties).select(empty.columns)
-        return pl.read_ndjson(ties, schema=empty.schema)
+            return pl.read_parquet(file).select(empty.columns)
+        return pl.read_ndjson(file, schema=empty.schema)
     except pl.exceptions.PolarsError as error:
         raise InputError(
-            f"{ties}: not the ties of a set: {str(error)[:60]}", hint="convert the set again"
+            f"{file}: not the {part} of a set: {str(error)[:60]}", hint="convert the set again"
         ) from error
 
 

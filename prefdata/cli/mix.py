@@ -53,12 +53,16 @@ def command(
 
     from prefdata.conversion import read_pairs
     from prefdata.curate.mix import mix, repeated_ids
+    from prefdata.io.manifest import refuse_to_overwrite
+    from prefdata.io.write import check_suffix
 
     if (by == "tokens") != (tokenizer is not None):
         raise click.UsageError("--by tokens and --tokenizer MODEL go together")
     weights = dict(map(_weighted, sets))
     if len(weights) < len(sets):
         raise click.UsageError("a set is named twice")
+    check_suffix(output)
+    refuse_to_overwrite([output], list(weights))
     frames = [read_pairs(name) for name in weights]
     amounts = [_amounts(frame, by, tokenizer) for frame in frames]
     shares = mix(frames, list(weights.values()), amounts, **options)
@@ -119,17 +123,17 @@ def _write(
     settings: dict[str, Any],
 ) -> None:
     from prefdata.curate.account import write_account
-    from prefdata.io.manifest import refuse_to_overwrite
+    from prefdata.io.manifest import Counts
     from prefdata.io.write import write_pairs
 
-    refuse_to_overwrite([output], list(sets))
     write_pairs(mixed, output)
     inputs = {name: frame.height for name, frame in sets.items()}
-    left = sum(inputs.values()) - sum(share.used for share in shares)
+    rows, used = sum(inputs.values()), sum(share.used for share in shares)
     write_account(
         {output: mixed.height},
         inputs,
-        reasons={"not-drawn": left} if left else {},
+        Counts(rows=rows, paired=used, quarantined=rows - used, pairs=mixed.height),
+        reasons={"not-drawn": rows - used},
         command=["prefdata", *sys.argv[1:]],
         settings=settings,
     )

@@ -1,141 +1,245 @@
-"""Rankings out of the pairs that were made of them, and other pairs out of the rankings.
+"""Rankings out of the pairs, ties and ratings that were made of them.
 
-Pairs of one origin and prompt are one ranking. Where every completion has one score, the scores are the
+What was made of one ranking has one origin and prompt. Where the ratings of a ranking stood in several
+rows, a pair has the row of its better side, and that row is in its meta, too: such pairs and ties are
+one ranking where they share a completion. Where every completion has one score, the scores are the
 ranking; where there are none, the pairs must imply one order of all completions, as those of adjacent
-ones do. What a policy has left out (completions between the best and the worst, say) is not in the
-pairs and cannot come back: convert the source again for that.
+ones do.
+
+No text is looked at but through 64-bit hashes, which hold within one run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from itertools import pairwise
-from typing import Any, NamedTuple
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import NamedTuple
 
-import msgspec
+import numpy as np
 import polars as pl
 
-from prefdata.frame import messages, pairs_table, to_polars
-from prefdata.pairing import Pairing, pair_up
-from prefdata.types import Candidate, Messages, Origin, Pair, Ranking
+from prefdata.frame import messages
+from prefdata.pairing import text_order
 
-_RANKING = ("source", "file", "row", "prompt_id")
-_SIDES = ("chosen", "rejected")
+PLACE = ("source", "file", "row", "prompt_id")
+SIDES = {"pairs": ("chosen", "rejected"), "ties": ("first", "second"), "unpaired": ("completion",)}
 
 
-class Repaired(NamedTuple):
-    """What became of pairs.
+class Rankings(NamedTuple):
+    """Candidates in rank order, and what is known of each ranking.
 
     Attributes:
-        pairs: by the new policy; a pair alone in its ranking is as it was.
-        removed: pairs of rankings that could not be rebuilt, with the column `reason`.
-        rankings: how many were rebuilt.
+        rows: of pairs, ties and unpaired ratings, in this order, as `ranking_of` returns them, and
+            the nodes of their sides: `one` and `other` (null in a rating).
+        nodes: one row a completion, in rank order: `ranking`, `node`, `score`, `model`, and whether
+            the ranking is `scored`; if not, the score is minus the place.
+        unclear: `ranking` and the `reason` why it could not be rebuilt; it has no nodes.
     """
 
-    pairs: pl.DataFrame
-    removed: pl.DataFrame
-    rankings: int
+    rows: pl.DataFrame
+    nodes: pl.DataFrame
+    unclear: pl.DataFrame
 
 
-class _Unclear(Exception):
-    """Pairs that imply no ranking; its text is the reason."""
-
-
-def repair(pairs: pl.DataFrame, pairing: Pairing) -> Repaired:
-    """Rebuilds the rankings that pairs were made of, and pairs them by another policy.
+def ranking_of(parts: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Returns which ranking each row belongs to: `part`, `at`, `prompt_id`, `gathered`, `ranking`.
 
     Args:
-        pairs: canonical columns.
-        pairing: how. Ties are not made again: they stay in the sibling file they are in.
+        parts: pairs, ties and unpaired ratings, each with canonical columns.
+
+    Returns:
+        A frame of as many rows as all parts have: their `part`, the row `at` which they stand in it,
+        their `ranking`, named by the first of its rows, and whether it was `gathered` over several
+        rows of the source.
     """
-    several = pairs.select(pl.len().over(_RANKING) > 1).to_series()
-    made: list[Pair] = []
-    set_aside = [pairs.clear().with_columns(reason=pl.lit("", pl.String))]
-    rankings = 0
-    for group in pairs.filter(several).partition_by(_RANKING, maintain_order=True):
-        try:
-            made += _again(group.rows(named=True), pairing)
-            rankings += 1
-        except _Unclear as reason:
-            set_aside.append(group.with_columns(reason=pl.lit(str(reason))))
-    return Repaired(
-        pl.concat([pairs.filter(~several), to_polars(pairs_table(made))], how="vertical_relaxed"),
-        pl.concat(set_aside),
-        rankings,
+    rows = pl.concat(
+        frame.select(
+            *PLACE,
+            part=pl.lit(name),
+            at=pl.int_range(pl.len(), dtype=pl.UInt32),
+            gathered=_gathered(SIDES[name][0]),
+            key_0=pl.col(SIDES[name][0]).hash(),
+            key_1=pl.col(SIDES[name][-1]).hash(),
+        )
+        for name, frame in parts.items()
+    ).with_row_index("line")
+    unit = pl.struct(PLACE).hash()
+    component = _components(rows.filter("gathered"))
+    return (
+        rows.join(component, on="line", how="left", maintain_order="left")
+        .with_columns(unit=pl.when("gathered").then("component").otherwise(unit))
+        .with_columns(ranking=pl.col("line").first().over("gathered", "unit"))
+        .select("part", "at", "prompt_id", "gathered", "ranking")
     )
 
 
-def _again(rows: Sequence[dict[str, Any]], pairing: Pairing) -> Iterable[Pair]:
-    edges = [tuple(messages(row[side]) for side in _SIDES) for row in rows]
-    order = _ordered(edges)
-    scores = _scores(rows, edges)
-    scored = len(scores) == len(order)
-    if scored and any(scores[better] <= scores[worse] for better, worse in edges):
-        raise _Unclear("scores-disagree-with-pairs")
-    if not scored:
-        if any(edge not in set(edges) for edge in pairwise(order)):
-            raise _Unclear("incomplete-ranking")
-        scores = {completion: float(-place) for place, completion in enumerate(order)}
-    made = [
-        pair for pair in pair_up(_ranking(rows, edges, scores), pairing) if isinstance(pair, Pair)
+def _gathered(better: str) -> pl.Expr:
+    """Tells whether the better side says, in meta, that it stood in the row of the pair itself."""
+    row = pl.coalesce(
+        pl.col("meta").str.json_path_match(f"$.{better}{ending}.{path}")
+        for ending in ("_of_ranking", "")
+        for path in ("row", "ratings[0].row")
+    )
+    return (row == pl.col("row").cast(pl.String)).fill_null(value=False)
+
+
+def _components(rows: pl.DataFrame) -> pl.DataFrame:
+    """Returns the `component` of each `line`: rows are edges between the completions of a prompt."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ends = [
+        rows.select(pl.struct("source", "file", "prompt_id", f"key_{n}").hash()).to_series()
+        for n in (0, 1)
     ]
-    if scored:
-        return made
-    bare = {"chosen_score": None, "rejected_score": None, "margin": None}
-    return [msgspec.structs.replace(pair, **bare) for pair in made]
+    labels, vertices = np.unique(pl.concat(ends).to_numpy(), return_inverse=True)
+    one, other = vertices[: rows.height], vertices[rows.height :]
+    shape = (len(labels), len(labels))
+    graph = coo_array((np.ones(rows.height, np.int8), (one, other)), shape=shape)
+    found = connected_components(graph, directed=False)[1] if len(labels) else one
+    return rows.select("line", component=pl.Series(found[one]).cast(pl.UInt64))
 
 
-def _ordered(edges: Iterable[tuple[Messages, ...]]) -> list[Messages]:
-    """Returns the completions, none before a better one."""
-    better: dict[Messages, set[Messages]] = {}
+def rebuild(parts: Mapping[str, pl.DataFrame], rows: pl.DataFrame) -> Rankings:
+    """Rebuilds rankings.
+
+    Args:
+        parts: pairs, ties of equal scores and unpaired ratings with a score.
+        rows: of all of them, in their order, as `ranking_of` returned them.
+    """
+    sides = _sides(parts, rows)
+    rows = rows.with_columns(_of_rows(sides["node"], parts))
+    nodes = sides.group_by("node", maintain_order=True).agg(
+        pl.col("ranking").first(),
+        pl.col("score").max(),
+        pl.col("model").drop_nulls().first(),
+        several=pl.col("score").drop_nulls().n_unique() > 1,
+    )
+    edges = rows.filter(pl.col("part") == "pairs").select("ranking", better="one", worse="other")
+    nodes = nodes.with_columns(scored=pl.col("score").is_not_null().all().over("ranking"))
+    unclear = _unclear_scores(nodes, edges)
+    nodes = nodes.join(unclear, on="ranking", how="anti", maintain_order="left")
+    places, disordered = _orders(nodes, edges)
+    nodes = nodes.join(disordered, on="ranking", how="anti", maintain_order="left")
+    nodes = nodes.join(places, on="node", how="left", maintain_order="left").with_columns(
+        score=pl.when("scored").then("score").otherwise(-pl.col("place").cast(pl.Float64))
+    )
+    return Rankings(
+        rows=rows,
+        nodes=_ranked(nodes.select("ranking", "node", "score", "model", "scored"), parts),
+        unclear=pl.concat([unclear, disordered]),
+    )
+
+
+def _sides(parts: Mapping[str, pl.DataFrame], rows: pl.DataFrame) -> pl.DataFrame:
+    """Returns the completions of `rows`, side by side and part by part.
+
+    Their `node` is the place of the first one that says the same in the same ranking.
+    """
+    found = []
+    for name, part in parts.items():
+        ranking = rows.filter(pl.col("part") == name)["ranking"]
+        for side in SIDES[name]:
+            beside = "" if side == "completion" else f"{side}_"
+            column = part.select(
+                key=pl.col(side).hash(),
+                score=pl.col(f"{beside}score").fill_nan(None),
+                model=pl.col(f"{beside}model"),
+            )
+            found.append(column.with_columns(ranking))
+    return (
+        pl.concat(found)
+        .with_row_index("where")
+        .with_columns(node=pl.col("where").first().over("ranking", "key"))
+        .drop("key", "where")
+    )
+
+
+def _of_rows(nodes: pl.Series, parts: Mapping[str, pl.DataFrame]) -> list[pl.Series]:
+    """Returns the nodes of the first side of each row, and those of the other."""
+    columns: tuple[list[pl.Series], ...] = ([], [])
+    at = 0
+    for name, part in parts.items():
+        for column in columns[: len(SIDES[name])]:
+            column.append(nodes.slice(at, part.height))
+            at += part.height
+    nothing = pl.Series([None] * parts["unpaired"].height, dtype=nodes.dtype)
+    columns[1].append(nothing)
+    return [pl.concat(c).alias(n) for c, n in zip(columns, ("one", "other"), strict=True)]
+
+
+def _unclear_scores(nodes: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """Returns the rankings whose scores are none, with the reason."""
+    score = nodes.select("node", "score")
+    against = (
+        edges.join(nodes.select("node", "scored", "score"), left_on="better", right_on="node")
+        .join(score, left_on="worse", right_on="node", suffix="_of_worse")
+        .filter(pl.col("scored") & (pl.col("score") <= pl.col("score_of_worse")))
+    )
+    several = nodes.filter("several").select(
+        "ranking", reason=pl.lit("several-scores-of-one-completion")
+    )
+    disagree = against.select("ranking", reason=pl.lit("scores-disagree-with-pairs"))
+    return pl.concat([several, disagree]).unique("ranking", keep="first", maintain_order=True)
+
+
+def _orders(nodes: pl.DataFrame, edges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Returns `node` and `place` in rankings without scores, and the rankings that have no order."""
+    unscored = nodes.filter(~pl.col("scored")).select("ranking").unique()
+    said = edges.join(unscored, on="ranking", how="semi").sort("ranking")
+    placed: list[tuple[int, int]] = []
+    without: list[tuple[int, str]] = []
+    said_by_ranking = said.select("ranking", "better", "worse").iter_rows()
+    for ranking, group in groupby(said_by_ranking, key=itemgetter(0)):
+        try:
+            placed += [(node, n) for n, node in enumerate(_order([edge[1:] for edge in group]))]
+        except CycleError:
+            without.append((ranking, "preference-cycle"))
+        except _Incomplete:
+            without.append((ranking, "incomplete-ranking"))
+    return (
+        pl.DataFrame(placed, {"node": pl.UInt32, "place": pl.UInt32}, orient="row"),
+        pl.DataFrame(without, {"ranking": pl.UInt32, "reason": pl.String}, orient="row"),
+    )
+
+
+class _Incomplete(Exception):
+    """Two completions next to each other, and no pair says which one is better."""
+
+
+def _order(edges: Sequence[tuple[int, int]]) -> list[int]:
+    """Returns the completions, the best first, in the only order that the pairs allow."""
+    better: dict[int, set[int]] = {}
     for one, other in edges:
         better.setdefault(one, set())
         better.setdefault(other, set()).add(one)
-    try:
-        return list(TopologicalSorter(better).static_order())
-    except CycleError as error:
-        raise _Unclear("preference-cycle") from error
+    order = list(TopologicalSorter(better).static_order())
+    if any(one not in better[other] for one, other in pairwise(order)):
+        raise _Incomplete
+    return order
 
 
-def _scores(
-    rows: Sequence[dict[str, Any]], edges: Sequence[tuple[Messages, ...]]
-) -> dict[Messages, float]:
-    """Returns the score of each completion that has one."""
-    found: dict[Messages, float] = {}
-    for row, edge in zip(rows, edges, strict=True):
-        for side, completion in zip(_SIDES, edge, strict=True):
-            score = row[f"{side}_score"]
-            if score is not None and found.setdefault(completion, score) != score:
-                raise _Unclear("several-scores-of-one-completion")
-    return found
+def _ranked(nodes: pl.DataFrame, parts: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Returns the nodes ranking by ranking, the best first, those of one score by their text."""
+    tied = nodes.filter(pl.len().over("ranking", "score") > 1)
+    said = completions(parts)[tied["node"]].to_list()
+    texts = [
+        text_order(messages(turns), model)
+        for turns, model in zip(said, tied["model"].to_list(), strict=True)
+    ]
+    order = sorted(range(len(texts)), key=texts.__getitem__)
+    place = pl.DataFrame({"node": tied["node"][order]}).with_row_index("by_text")
+    return (
+        nodes.join(place, on="node", how="left", maintain_order="left")
+        .sort("ranking", "score", "by_text", descending=[False, True, False])
+        .drop("by_text")
+    )
 
 
-def _ranking(
-    rows: Sequence[dict[str, Any]],
-    edges: Sequence[tuple[Messages, ...]],
-    scores: dict[Messages, float],
-) -> Ranking:
-    candidates: dict[Messages, Candidate] = {}
-    meta: dict[str, Any] = {}
-    for row, edge in zip(rows, edges, strict=True):
-        meta = msgspec.json.decode(row["meta"])
-        meta.pop("pair_weight", None)
-        for side, completion in zip(_SIDES, edge, strict=True):
-            own = meta.pop(f"{side}_of_ranking", None) or meta.pop(side, None)
-            candidates[completion] = Candidate(
-                completion=completion,
-                score=scores[completion],
-                model=row[f"{side}_model"],
-                meta=own if isinstance(own, dict) else {},
-            )
-    row = rows[0]
-    return Ranking(
-        prompt=messages(row["prompt"]),
-        tools=row["tools"],
-        chat_template_kwargs=row["chat_template_kwargs"],
-        images=None if row["images"] is None else tuple(row["images"]),
-        meta=meta,
-        origin=Origin(row["source"], row["file"], row["row"]),
-        candidates=tuple(candidates.values()),
+def completions(parts: Mapping[str, pl.DataFrame]) -> pl.Series:
+    """Returns the texts that nodes count: side by side and part by part."""
+    return pl.concat(
+        frame[side].alias("completion") for name, frame in parts.items() for side in SIDES[name]
     )
