@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from prefdata.keys import message_keys
+
 EXCERPT = 40  # characters of data quoted in a message
 
 _MESSAGE = pl.element().struct
@@ -24,6 +26,23 @@ def is_empty(side: str) -> pl.Expr:
     silent = _MESSAGE.field("content").fill_null("").str.strip_chars() == ""
     no_call = _MESSAGE.field("tool_calls").is_null()
     return pl.col(side).list.eval(silent & no_call).list.all().fill_null(value=True)
+
+
+def sides_are_equal() -> pl.Expr:
+    """Returns true where chosen and rejected are the same, message by message.
+
+    Compared by their keys, and themselves where those agree: comparing every cell takes ten times
+    as long.
+    """
+    sides = pl.struct("chosen", "rejected")
+    return sides.map_batches(_are_equal, pl.Boolean, is_elementwise=True)
+
+
+def _are_equal(sides: pl.Series) -> pl.Series:
+    chosen, rejected = (sides.struct.field(side) for side in ("chosen", "rejected"))
+    agree = pl.Series(message_keys(chosen) == message_keys(rejected), dtype=pl.Boolean)
+    rows = agree.arg_true()
+    return agree.scatter(rows, chosen.gather(rows).eq_missing(rejected.gather(rows)))
 
 
 def excerpt(side: str) -> pl.Expr:

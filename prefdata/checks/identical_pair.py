@@ -22,7 +22,7 @@ from __future__ import annotations
 import polars as pl
 
 from prefdata.checks import SAFE_DROP, row_rule
-from prefdata.expressions import excerpt
+from prefdata.expressions import excerpt, sides_are_equal
 
 
 @row_rule(
@@ -34,4 +34,4 @@ from prefdata.expressions import excerpt
 )
 def identical_pair() -> pl.Expr:
     """Returns true where both sides are equal."""
-    return pl.col("chosen").eq_missing(pl.col("rejected"))
+    return sides_are_equal()

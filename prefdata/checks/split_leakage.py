@@ -31,7 +31,7 @@ import polars as pl
 from msgspec import Struct
 
 from prefdata.checks import Evidence, set_rule
-from prefdata.edges import message_keys
+from prefdata.keys import message_keys
 from prefdata.near import nearest
 from prefdata.near.conversations import answered, asked
 

@@ -11,11 +11,11 @@ import xxhash
 from prefdata.curate.step import Keys
 from prefdata.errors import InputError
 from prefdata.expressions import characters
+from prefdata.keys import message_keys
 from prefdata.near.conversations import loose_keys
 
 PLACE: Keys = {
     "id": pl.col("id").str.decode("hex"),
-    "prompt_id": pl.col("prompt_id").str.decode("hex"),
     "source": pl.col("source"),
     "file": pl.col("file"),
     "row": pl.col("row"),
@@ -28,6 +28,11 @@ LOGPS_MAKER = (
     " prefdata convert pairs.parquet --join RUN/pairs.parquet:id -o scored.parquet"
 )
 _LOGPS = ("chosen_logps", "ref_chosen_logps", "rejected_logps", "ref_rejected_logps")
+
+
+def prompt() -> Keys:
+    """Returns what stands for the prompt and its tools."""
+    return {"prompt_id": pl.col("prompt_id").str.decode("hex")}
 
 
 def drawn(seed: int) -> Keys:
@@ -57,7 +62,14 @@ def lengths() -> Keys:
 
 def sides() -> Keys:
     """Returns hashes of the two completions; they hold within one run only."""
-    return {f"{side}_hash": pl.col(side).hash() for side in ("chosen", "rejected")}
+    return {
+        f"{side}_hash": pl.col(side).map_batches(_message_keys, pl.UInt64, is_elementwise=True)
+        for side in ("chosen", "rejected")
+    }
+
+
+def _message_keys(cells: pl.Series) -> pl.Series:
+    return pl.Series(cells.name, message_keys(cells), pl.UInt64)
 
 
 def number(name: str, columns: frozenset[str]) -> pl.Expr:

@@ -27,15 +27,34 @@ class Curated(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Why each pair goes, and the plan that said so.
+    """Which pairs go and why, and the plan that said so.
 
     Attributes:
-        reasons: one text a pair, in the order of the pairs; null where it stays.
+        removed: `index` (u32, ascending), the number of a pair from 0, and its `reason`.
+        pairs: how many there were.
         plan: with the thresholds that were worked out.
     """
 
-    reasons: pl.Series
+    removed: pl.DataFrame
+    pairs: int
     plan: Plan
+
+    @property
+    def reasons(self) -> pl.Series:
+        """Returns one text a pair, in the order of the pairs; null where it stays."""
+        return self.of(0, self.pairs)
+
+    def of(self, start: int, pairs: int) -> pl.Series:
+        """Returns the reasons of some consecutive pairs, from number `start` on."""
+        low, high = self.removed["index"].search_sorted(pl.Series([start, start + pairs]), "left")
+        here = self.removed.slice(low, high - low)
+        reasons = pl.repeat(None, pairs, dtype=pl.String, eager=True).alias("reason")
+        return reasons.scatter(here["index"] - start, here["reason"])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Returns how many pairs go for each reason."""
+        return dict(self.removed["reason"].value_counts().sort("reason").iter_rows())
 
 
 def curate(pairs: pl.DataFrame, plan: Plan) -> Curated:
@@ -70,7 +89,10 @@ def judge(keys: pl.DataFrame, plan: Plan) -> Verdict:
     A step that balances a set may find it off balance again after a later step, so such steps run
     until none of them has anything to remove. What stays then satisfies every step at once.
     """
-    left = keys.with_row_index("index").sort(ORDER)
+    pairs, left = keys.height, keys.with_row_index("index")
+    del keys  # as large as what is left of it
+    if not _is_in_order(left):
+        left = left.sort(ORDER)
     gone = [pl.DataFrame(schema={"index": pl.UInt32, "reason": pl.String})]
     settled: list[Step] = []
     for step in plan.steps:
@@ -82,9 +104,16 @@ def judge(keys: pl.DataFrame, plan: Plan) -> Verdict:
         before = left.height
         for step in unstable:
             left = _apply(step, left, gone)
-    everything = pl.select(index=pl.int_range(keys.height, dtype=pl.UInt32))
-    reasons = everything.join(pl.concat(gone), on="index", how="left", maintain_order="left")
-    return Verdict(reasons["reason"], Plan(steps=tuple(settled)))
+    return Verdict(pl.concat(gone).sort("index"), pairs, Plan(steps=tuple(settled)))
+
+
+def _is_in_order(keys: pl.DataFrame) -> bool:
+    """Tells whether rows are in the order of their places, as they mostly are: a sort copies all."""
+    in_order = pl.lit(value=True)
+    for name in reversed(ORDER):
+        here, before = pl.col(name), pl.col(name).shift()
+        in_order = (here > before) | ((here == before) & in_order)
+    return bool(keys.lazy().select(in_order.slice(1).fill_null(value=False).all()).collect().item())
 
 
 def _apply(step: Step, keys: pl.DataFrame, gone: list[pl.DataFrame]) -> pl.DataFrame:
@@ -92,5 +121,7 @@ def _apply(step: Step, keys: pl.DataFrame, gone: list[pl.DataFrame]) -> pl.DataF
     if keys.is_empty():
         return keys
     reasons = step.reasons(keys).alias("reason")
+    if reasons.null_count() == len(reasons):
+        return keys
     gone.append(keys.select("index", reasons).filter(reasons.is_not_null()))
     return keys.filter(reasons.is_null())

@@ -18,7 +18,7 @@ Keys: TypeAlias = "dict[str, pl.Expr]"
 class Step(BaseModel):
     """One step of a plan, with its settings; the subclasses are the modules of `curate.steps`.
 
-    A step sees no text. `keys` says, row by row and so in any batch, which few bytes of a pair it
+    A step sees no text, but for those that say so (`by_text`). `keys` says, row by row and so in any batch, which few bytes of a pair it
     decides by; `reasons` decides over those of all pairs. Nothing but those bytes has to be in one
     place at one time.
     """
@@ -34,6 +34,11 @@ class Step(BaseModel):
         A cap does: fewer pairs are still few enough. A balance does not: a later step may upset it.
         """
         return True
+
+    @property
+    def by_text(self) -> bool:
+        """Tells whether the step decides by whole texts, so that all of them are its keys."""
+        return False
 
     def keys(self, columns: frozenset[str]) -> Keys:
         """Returns the columns to decide by: name -> an expression over the rows of `columns`.

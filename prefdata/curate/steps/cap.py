@@ -32,7 +32,7 @@ class Cap(Step):
     def keys(self, columns: frozenset[str]) -> Keys:
         """Returns what pairs are put in order by."""
         margin = {"margin": key.number("margin", columns)} if self.by == "margin" else {}
-        return key.drawn(self.seed) | margin
+        return key.prompt() | key.drawn(self.seed) | margin
 
     def reasons(self, keys: pl.DataFrame) -> pl.Series:
         """Returns `cap` for the pairs of a prompt that come after `most` others."""

@@ -42,6 +42,11 @@ class Dedup(Step):
         """Tells whether equality is exact: the search for near-duplicates finds most, not all."""
         return self.how != "near"
 
+    @property
+    def by_text(self) -> bool:
+        """Tells whether texts are compared themselves."""
+        return self.how == "near"
+
     def keys(self, columns: frozenset[str]) -> Keys:
         """Returns what is compared (`near`: the texts themselves), and what is best."""
         best = {} if self.keep == "first" else {str(self.keep): _quality(self.keep, columns)}
@@ -52,21 +57,23 @@ class Dedup(Step):
 
     def reasons(self, keys: pl.DataFrame) -> pl.Series:
         """Returns a reason for all but the best of each group."""
-        ordered = self._groups(keys).lazy().with_row_index("at")
+        groups = self._groups(keys)
+        best = [] if self.keep == "first" else [keys[self.keep]]
+        several = groups.hash_rows().is_duplicated()  # of 64 bits, and few as a rule
+        ordered = groups.with_columns(best).with_row_index("at").filter(several)
         if self.keep != "first":
             ordered = ordered.sort(self.keep, descending=True, nulls_last=True, maintain_order=True)
-        repeated = ~pl.struct(pl.col("^group_.$")).is_first_distinct()
-        later = ordered.select("at", goes=repeated).sort("at").collect()
-        return removed_where(pl.lit(later["goes"]), keys, _REASONS[self.how])
+        later = ordered.filter(~pl.struct(groups.columns).is_first_distinct())["at"]
+        goes = pl.repeat(value=False, n=keys.height, dtype=pl.Boolean, eager=True)
+        return removed_where(pl.lit(goes.scatter(later, values=True)), keys, _REASONS[self.how])
 
     def _groups(self, keys: pl.DataFrame) -> pl.DataFrame:
-        """Returns columns `group_0`, ... that equal pairs share, and what is best."""
+        """Returns columns `group_0`, ... that equal pairs share."""
         if self.how == "near":
             found = [clusters(keys[name], self.threshold).labels for name in _DOCUMENTS]
         else:
             found = [keys["id" if self.how == "exact" else "loose"]]
-        best = [] if self.keep == "first" else [keys[self.keep]]
-        return pl.DataFrame([*(one.alias(f"group_{n}") for n, one in enumerate(found)), *best])
+        return pl.DataFrame([one.alias(f"group_{n}") for n, one in enumerate(found)])
 
 
 def _quality(keep: str, columns: frozenset[str]) -> pl.Expr:

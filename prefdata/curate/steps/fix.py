@@ -7,13 +7,23 @@ from typing import Literal
 
 import polars as pl
 
-from prefdata.checks import RULES, SAFE_DROP, Evidence, RowRule, Rule, SetRule, matching
+from prefdata.checks import (
+    RULES,
+    SAFE_DROP,
+    Evidence,
+    RowRule,
+    Rule,
+    SetRule,
+    arguments,
+    matching,
+)
+from prefdata.curate.keys import PLACE, prompt
 from prefdata.curate.step import Keys, Step, step
 from prefdata.errors import PrefError
 from prefdata.frame import PAIRS
 
-# Set rules that look at the places of pairs alone; the others get to see whole pairs.
-_BY_PLACE = frozenset({"duplicate-pair"})
+# A set rule that looks at the ids and places of pairs alone; the others get to see whole pairs.
+_BY_PLACE = "duplicate-pair"
 
 
 @step("fix")
@@ -32,45 +42,47 @@ class Fix(Step):
         """Tells whether all rules look at one pair at a time."""
         return all(isinstance(rule, RowRule) for rule in droppers(self.rules))
 
+    @property
+    def by_text(self) -> bool:
+        """Tells whether a rule looks at the texts of several pairs."""
+        return any(
+            isinstance(rule, SetRule) and rule.name != _BY_PLACE for rule in droppers(self.rules)
+        )
+
     def keys(self, columns: frozenset[str]) -> Keys:
         """Returns whether each row rule is broken, and all that other rules look at."""
         rules = droppers(self.rules)
-        found = {_name(r): r.broken(*_settings(r)) for r in rules if isinstance(r, RowRule)}
-        if any(isinstance(r, SetRule) and r.name not in _BY_PLACE for r in rules):
-            found |= {n: pl.col(n) for n in PAIRS.names if n in columns and n not in _PLACE}
+        found = {_name(r): r.broken(*arguments(r)) for r in rules if isinstance(r, RowRule)}
+        if self.by_text:
+            found |= {n: pl.col(n) for n in PAIRS.names if n in columns and n not in PLACE}
+            found |= prompt()
         return found
 
     def reasons(self, keys: pl.DataFrame) -> pl.Series:
         """Returns the name of the first rule, by code, that a pair breaks."""
-        left = keys.with_row_index("__at")
-        gone = []
+        reasons = pl.repeat(None, keys.height, dtype=pl.String, eager=True)
         for rule in droppers(self.rules):
-            broken = _broken(rule, left)
-            gone.append(left.filter(broken).select("__at", reason=pl.lit(rule.name)))
-            left = left.filter(~broken)
-        at = pl.select(__at=pl.int_range(keys.height, dtype=pl.UInt32))
-        return at.join(pl.concat(gone), on="__at", how="left", maintain_order="left")["reason"]
-
-
-_PLACE = ("id", "prompt_id", "source", "file", "row")
+            broken = _broken(rule, keys, reasons.is_null())
+            reasons = reasons.scatter(broken, rule.name)
+        return reasons
 
 
 def _name(rule: Rule) -> str:
     return f"breaks_{rule.name}"
 
 
-def _settings(rule: Rule) -> tuple[object, ...]:
-    return () if rule.settings is None else (rule.settings(),)
-
-
-def _broken(rule: Rule, keys: pl.DataFrame) -> pl.Series:
+def _broken(rule: Rule, keys: pl.DataFrame, left: pl.Series) -> pl.Series:
+    """Returns the rows that break a rule, among those that are left."""
     if isinstance(rule, RowRule):
-        return keys[_name(rule)].fill_null(value=False)
+        return (keys[_name(rule)].fill_null(value=False) & left).arg_true()
     if not isinstance(rule, SetRule):
         raise PrefError(f"{rule.name} does not point at rows of a set")
-    pairs = keys.drop("__at", "index", strict=False).rechunk().with_row_index("index")
-    found = rule.find(Evidence(pairs=pairs), *_settings(rule))
-    return pairs.select(pl.int_range(pl.len()).is_in(found["index"].implode())).to_series()
+    if rule.name == _BY_PLACE:  # without a copy of all that is left
+        left &= keys["id"].hash().is_duplicated()
+    rows = left.arg_true()
+    pairs = keys[rows].drop("index", strict=False).rechunk().with_row_index("index")
+    found = rule.find(Evidence(pairs=pairs), *arguments(rule))
+    return rows.gather(found["index"].unique().sort())
 
 
 def droppers(select: Iterable[str] | None = None) -> list[Rule]:

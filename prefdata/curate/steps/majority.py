@@ -35,12 +35,16 @@ class Majority(Step):
         votes = pl.col("votes").list.eval(pl.element().struct.field("choice"))
         ties = votes.list.count_matches("tie") / 2
         bare = votes.list.len().fill_null(0) == 0
-        return key.sides() | {
-            "for": pl.when(bare).then(1.0).otherwise(votes.list.count_matches("chosen") + ties),
-            "against": pl.when(bare)
-            .then(0.0)
-            .otherwise(votes.list.count_matches("rejected") + ties),
-        }
+        return (
+            key.prompt()
+            | key.sides()
+            | {
+                "for": pl.when(bare).then(1.0).otherwise(votes.list.count_matches("chosen") + ties),
+                "against": pl.when(bare)
+                .then(0.0)
+                .otherwise(votes.list.count_matches("rejected") + ties),
+            }
+        )
 
     def reasons(self, keys: pl.DataFrame) -> pl.Series:
         """Returns `outvoted` for the smaller side, `undecided` for both sides of an unclear group."""
