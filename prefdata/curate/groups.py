@@ -22,6 +22,21 @@ def opening() -> pl.Expr:
     return pl.col("prompt").list.eval(pl.element().filter(answers.cum_sum() == 0))
 
 
+def asks() -> pl.Expr:
+    """Returns true where a pair has a prompt."""
+    return pl.col("prompt").list.len() > 0
+
+
+def unit() -> pl.Expr:
+    """Returns what a split never divides: the prompt_id, or the id of a pair without a prompt."""
+    return pl.when(asks()).then("prompt_id").otherwise("id")
+
+
+def opening_key() -> pl.Expr:
+    """Returns a UInt64, the same for pairs of one opening; that of a unit without a prompt."""
+    return pl.when(asks()).then(opening().hash()).otherwise(unit().hash())
+
+
 def prompt_groups(pairs: pl.DataFrame, *, near: bool = False) -> pl.Series:
     """Returns a name a pair, the same for pairs that a split must not divide.
 
@@ -32,20 +47,27 @@ def prompt_groups(pairs: pl.DataFrame, *, near: bool = False) -> pl.Series:
         pairs: canonical columns.
         near: whether near-duplicate prompts (Jaccard similarity of 0.8 or more) go together, too.
     """
-    asks = pl.col("prompt").list.len() > 0
-    named = pairs.select("prompt", unit=pl.when(asks).then("prompt_id").otherwise("id"))
-    prompts = named.filter(pl.col("unit").is_first_distinct()).sort("unit")
-    own = pl.when(asks).then(opening().hash()).otherwise(pl.col("unit").hash())
-    labels = [prompts.select(own).to_series()]
+    units = pairs.select("id", "prompt_id", "prompt", unit=unit())
+    keys = units.filter(pl.col("unit").is_first_distinct()).with_columns(opening=opening_key())
     if near:
-        found = clusters(prompts.select(asked()).to_series()).labels
-        labels.append(
-            prompts.select(pl.when(asks).then(found).otherwise(pl.int_range(pl.len()))).to_series()
-        )
-    group = prompts.select("unit", component=_connected(labels)).select(
+        found = clusters(keys.select(asked()).to_series())
+        keys = keys.with_columns(alike=pl.when(asks()).then(found.labels))
+    names = group_names(keys.drop("id", "prompt_id", "prompt"))
+    return units.join(names, on="unit", how="left", maintain_order="left")["group"]
+
+
+def group_names(keys: pl.DataFrame) -> pl.DataFrame:
+    """Returns `unit` and `group`, the least of the units that are connected with it.
+
+    Args:
+        keys: `unit`, each once, and columns of labels: units with an equal label are connected, null
+            is none.
+    """
+    ordered = keys.sort("unit")
+    component = _connected([ordered[name] for name in ordered.columns if name != "unit"])
+    return ordered.select("unit", component=component).select(
         "unit", group=pl.col("unit").min().over("component")
     )
-    return named.join(group, on="unit", how="left", maintain_order="left")["group"]
 
 
 def _connected(labels: list[pl.Series]) -> pl.Series:
@@ -61,6 +83,8 @@ def _connected(labels: list[pl.Series]) -> pl.Series:
 
 
 def _first_of_each(label: pl.Series) -> npt.NDArray[np.int64]:
-    """Returns for each row the first row that has its label."""
+    """Returns for each row the first row that has its label; itself where it has none."""
     rows = pl.DataFrame({"label": label}).with_row_index("row")
-    return rows.select(pl.col("row").first().over("label").cast(pl.Int64)).to_series().to_numpy()
+    first = pl.col("row").first().over("label")
+    alone = pl.when(pl.col("label").is_null()).then("row").otherwise(first)
+    return rows.select(alone.cast(pl.Int64)).to_series().to_numpy()

@@ -25,9 +25,6 @@ def split(
 ) -> dict[str, pl.DataFrame]:
     """Returns part name -> pairs; what `shares` leaves over is `train`.
 
-    A group whose pairs lie across a boundary goes to the part that holds the middle of them, so a
-    part misses its share of a source by about one group at most.
-
     Args:
         pairs: canonical columns; the order of rows is kept within each part.
         shares: part name -> share of pairs, each > 0, together < 1.
@@ -37,17 +34,53 @@ def split(
     Raises:
         InputError: a part would be empty, because there are too few prompts.
     """
-    groups = prompt_groups(pairs, near=near).alias("group")
-    part_of = _assign(_sizes(pairs, groups), shares, seed)
+    return divide(pairs, prompt_groups(pairs, near=near), shares, seed=seed)
+
+
+def divide(
+    pairs: pl.DataFrame, groups: pl.Series, shares: Mapping[str, float], *, seed: int = 0
+) -> dict[str, pl.DataFrame]:
+    """Returns part name -> pairs, as `split` does.
+
+    A group whose pairs lie across a boundary goes to the part that holds the middle of them, so a
+    part misses its share of a source by about one group at most.
+
+    Args:
+        pairs: canonical columns; the order of rows is kept within each part.
+        groups: of each pair; no group is divided.
+        shares: part name -> share of pairs, each > 0, together < 1.
+        seed: another seed, another split.
+
+    Raises:
+        InputError: a part would be empty, because there are too few prompts.
+    """
+    part_of = assign(pairs["source"], groups, shares, seed)
     labelled = groups.replace_strict(part_of, return_dtype=pl.String)
-    parts = {name: pairs.filter(labelled == name) for name in (TRAIN, *shares)}
-    empty = [name for name, part in parts.items() if part.is_empty()]
-    if empty:
+    return {name: pairs.filter(labelled == name) for name in (TRAIN, *shares)}
+
+
+def assign(
+    sources: pl.Series, groups: pl.Series, shares: Mapping[str, float], seed: int
+) -> dict[str, str]:
+    """Returns group -> part.
+
+    Args:
+        sources: the source of each pair.
+        groups: the group of each pair.
+        shares: part name -> share of pairs, each > 0, together < 1.
+        seed: another seed, another split.
+
+    Raises:
+        InputError: a part would be empty, because there are too few prompts.
+    """
+    part_of = _assign(_sizes(sources, groups), shares, seed)
+    filled = set(part_of.values())
+    if empty := [name for name in (TRAIN, *shares) if name not in filled]:
         raise InputError(
             f"{_prompts(len(part_of))} too few: {' and '.join(empty)} would be empty",
             hint="a prompt is never divided; ask for a larger share, or fewer parts",
         )
-    return parts
+    return part_of
 
 
 def shared_prompts(parts: Mapping[str, pl.DataFrame]) -> int:
@@ -79,18 +112,18 @@ def _prompts(number: int) -> str:
     return "1 prompt is" if number == 1 else f"{number:,} prompts are"
 
 
-def _sizes(pairs: pl.DataFrame, groups: pl.Series) -> dict[str, dict[str, int]]:
+def _sizes(sources: pl.Series, groups: pl.Series) -> dict[str, dict[str, int]]:
     """Returns the groups of each source and their sizes; a group of several sources is of them all."""
     found = (
-        pairs.select("source", groups)
+        pl.DataFrame({"source": sources, "group": groups})
         .group_by("group")
         .agg(pl.col("source").unique().sort().str.join("\0"), size=pl.len())
         .sort("source", "group")
     )
-    sources: dict[str, dict[str, int]] = {}
+    sizes: dict[str, dict[str, int]] = {}
     for group, source, size in found.iter_rows():
-        sources.setdefault(source, {})[group] = size
-    return sources
+        sizes.setdefault(source, {})[group] = size
+    return sizes
 
 
 def _assign(

@@ -34,7 +34,7 @@ def clusters(documents: pl.Series, threshold: float = THRESHOLD) -> Clusters:
         documents: String or List(String); see `prefdata.near.shingles`.
         threshold: in [0.6, 1]; below, too many similar pairs share no band.
     """
-    copies = _hashes(documents)
+    copies = hashes(documents)
     distinct = copies.arg_unique()
     texts = documents.gather(distinct)
     found = keys(texts)
@@ -50,8 +50,14 @@ def clusters(documents: pl.Series, threshold: float = THRESHOLD) -> Clusters:
     return Clusters(_labels(edges, len(documents)), edges)
 
 
-def _hashes(documents: pl.Series) -> pl.Series:
-    """Returns a hash of every document; lists are joined, as hashing their cells is slow."""
+def hashes(documents: pl.Series) -> pl.Series:
+    """Returns a hash of every document, UInt64, the same within one version of polars.
+
+    Lists are joined, as hashing their cells is slow.
+
+    Args:
+        documents: String or List(String).
+    """
     if documents.dtype != pl.String:
         documents = documents.list.join("\0", ignore_nulls=True)
     return documents.fill_null("").hash()
