@@ -46,7 +46,7 @@ class Settings(Struct, frozen=True):
 @set_rule("PD506", "near-duplicate-pair", level="warning", fix=UNSAFE_DROP, settings=Settings)
 def near_duplicate_pair(data: Evidence, settings: Settings) -> pl.DataFrame:
     """Returns the pairs of a group but the first, and but those loosely equal to an earlier one."""
-    pairs = _grouped(data, settings.similarity).sort(ORIGIN, maintain_order=True)
+    pairs = _grouped(data, settings.similarity).sort(*ORIGIN, "id")
     file, row, up = (pl.col(name).first().over(GROUP) for name in ("file", "row", "up"))
     place = pl.when(pl.col("file") == file).then(pl.format("row {}", row))
     first = place.otherwise(pl.format("{}:{}", file, row))
@@ -70,7 +70,7 @@ def _grouped(data: Evidence, similarity: float) -> pl.DataFrame:
     sides = completion_clusters(pairs, similarity)
     low, high = sides.min_horizontal(), sides.max_horizontal()
     grouped = pairs.select(
-        "index", "cluster", *ORIGIN, "prompt", "chosen", "rejected"
+        "index", "id", *ORIGIN, "cluster", "prompt", "chosen", "rejected"
     ).with_columns(low=low, high=high, up=sides["chosen"] <= sides["rejected"])
     several = grouped.filter(pl.struct(GROUP).is_duplicated())
     prompt, one, other = (loose_keys(several, name) for name in ("prompt", "chosen", "rejected"))

@@ -50,10 +50,9 @@ def prompt_clusters(data: HasPairs, threshold: float = THRESHOLD) -> pl.DataFram
         `prompt_id`; `cluster`, UInt32; `jaccard`, that with the prompt most like it, null where
         there is none; `leader`, `file` and `row`: id and origin of the first prompt of the cluster.
     """
-    columns = ["prompt_id", *ORIGIN, "index", "prompt"]
-    prompts = data.pairs.select(columns).filter(pl.col("prompt_id").is_first_distinct())
-    prompts = prompts.sort(ORIGIN, maintain_order=True)
-    found = clusters(prompts.select(asked()).to_series(), threshold)
+    prompts = _first_of_each(data.pairs)
+    asked_first = data.pairs.select("prompt")[prompts["index"]].select(asked()).to_series()
+    found = clusters(asked_first, threshold)
     best = _best(found)
     first = [pl.col(name).gather(found.labels).alias(name) for name in ("file", "row")]
     return (
@@ -67,6 +66,15 @@ def prompt_clusters(data: HasPairs, threshold: float = THRESHOLD) -> pl.DataFram
             cluster=found.labels,
         )
     )
+
+
+def _first_of_each(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Returns id, origin and index of each prompt where its origin is first, in that order.
+
+    Two prompts of one origin are in the order of their ids, so that of the rows plays no part.
+    """
+    places = pairs.select("prompt_id", *ORIGIN, "index").sort(*ORIGIN, "prompt_id")
+    return places.unique("prompt_id", keep="first", maintain_order=True)
 
 
 def _best(found: Clusters) -> pl.DataFrame:
