@@ -1,10 +1,11 @@
 """A text holds a prompt of an evaluation set.
 
 ## What it does
-With `--benchmark FILE`, finds pairs of which a message holds half or more of a prompt of FILE, and shows
-the longest passage that both have. Compared are runs of eight words without case and punctuation; a
-run weighs the more the fewer texts of the set hold it, so that a common opening proves little. A
-benchmark's prompt of fewer than eight words must be a whole message.
+With `--benchmark FILE`, finds pairs of which a message holds 60 % or more of a prompt of FILE, and shows
+the longest passage that both have. Compared are runs of eight words without case and punctuation, one
+of which may be another; a word weighs the more the fewer texts of the set hold the runs it stands in,
+so that a common opening proves little. A benchmark's prompt of fewer than eight words must be a whole
+message.
 
 ## Why is this bad?
 A model trained on the prompts of a benchmark, or on answers to them, is measured by memory, and its
@@ -43,11 +44,11 @@ class Settings(Struct, frozen=True):
     """How much of a benchmark's prompt a text may hold.
 
     Attributes:
-        containment: least share of its runs of eight words, weighed by rarity, that is found.
+        containment: least share of its words, weighed by rarity, that stand in runs found in the text.
         allow: texts that may occur anywhere; runs of eight words in them count for nothing.
     """
 
-    containment: float = 0.5
+    containment: float = 0.6
     allow: tuple[str, ...] = ()
 
 

@@ -56,6 +56,18 @@ class Shingles(NamedTuple):
     offsets: Counts
 
 
+class Words(NamedTuple):
+    """The words of texts, one after the other.
+
+    Attributes:
+        hashes: (words,) 64-bit hashes.
+        counts: (texts,) how many each text has.
+    """
+
+    hashes: Hashes
+    counts: Counts
+
+
 def folded(text: str) -> str:
     """Returns a text after NFKC, case folding and collapsing of white space."""
     if not text.isascii():
@@ -75,12 +87,12 @@ def shingles(documents: pl.Series) -> Shingles:
         documents: String, or List(String); a null is an empty text.
     """
     texts, per_document = _texts(documents)
-    words, per_text = _words(texts)
+    of_texts, per_text = _words(texts)
     short = per_text < SIZE
-    long_words = words[np.repeat(~short, per_text)]
-    long_hashes, long_counts = _windows(long_words, per_text[~short], SIZE)
+    long_words = of_texts[np.repeat(~short, per_text)]
+    long_hashes, long_counts = windows(long_words, per_text[~short], SIZE)
     units, sizes = _characters(texts.filter(pl.Series(short)))
-    short_hashes, short_counts = _windows(units, sizes, SIZE)
+    short_hashes, short_counts = windows(units, sizes, SIZE)
     counts = np.empty(len(texts), np.int64)
     counts[~short], counts[short] = long_counts, short_counts
     of_short = np.repeat(short, counts)
@@ -89,19 +101,40 @@ def shingles(documents: pl.Series) -> Shingles:
     return _with_one_at_least(hashes, _sums(counts, per_document))
 
 
-def word_runs(texts: pl.Series, size: int) -> tuple[Hashes, Counts]:
-    """Returns the hash of every `size` consecutive words, and how many each text has.
-
-    A text of fewer words is one run.
+def words(texts: pl.Series, least: int) -> Words:
+    """Returns the words of texts; one of some, but fewer than `least`, is filled up to so many.
 
     Args:
         texts: String.
-        size: words in a run.
+        least: words that a text has, unless it has none.
     """
-    words, counts = _words(texts.fill_null("").rechunk())
-    missing = np.where(counts > 0, np.maximum(size - counts, 0), 0)
-    filled = np.insert(words, np.repeat(np.cumsum(counts), missing), _NOTHING)
-    return _windows(filled, counts + missing, size)
+    hashes, counts = _words(texts.fill_null("").rechunk())
+    missing = np.where(counts > 0, np.maximum(least - counts, 0), 0)
+    filled = np.insert(hashes, np.repeat(np.cumsum(counts), missing), _NOTHING)
+    return Words(filled, counts + missing)
+
+
+def windows(
+    units: Hashes, counts: Counts, size: int, gap: int | None = None
+) -> tuple[Hashes, Counts]:
+    """Returns the hash of every `size` consecutive units of a text, and how many each text has.
+
+    Args:
+        units: (units,) hashes of words or characters, text after text.
+        counts: (texts,) how many units each text has: none, or at least `size`.
+        size: units in a window.
+        gap: the place, from 0, of a unit of the window that may be any; outside of it, no unit may.
+    """
+    within = np.ones(len(units), np.bool_)
+    ends = np.cumsum(counts)[counts > 0]
+    for step in range(1, size):
+        within[ends - step] = False
+    hashes = np.zeros(max(len(units) - size + 1, 0), np.uint64)
+    for step in range(size):
+        hashes *= _ODD
+        if step != gap:
+            hashes += units[step : step + len(hashes)]
+    return _mixed(hashes[within[: len(hashes)]]), np.maximum(counts - size + 1, 0)
 
 
 def _texts(documents: pl.Series) -> tuple[pl.Series, Counts]:
@@ -191,22 +224,3 @@ def _mixed(values: Hashes) -> Hashes:
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
-
-
-def _windows(units: Hashes, counts: Counts, size: int) -> tuple[Hashes, Counts]:
-    """Returns the hash of every `size` consecutive units of a text, and how many each text has.
-
-    Args:
-        units: (units,) hashes of words or characters, text after text.
-        counts: (texts,) how many units each text has: none, or at least `size`.
-        size: units in a window.
-    """
-    within = np.ones(len(units), np.bool_)
-    ends = np.cumsum(counts)[counts > 0]
-    for step in range(1, size):
-        within[ends - step] = False
-    hashes = np.zeros(max(len(units) - size + 1, 0), np.uint64)
-    for step in range(size):
-        hashes *= _ODD
-        hashes += units[step : step + len(hashes)]
-    return _mixed(hashes[within[: len(hashes)]]), np.maximum(counts - size + 1, 0)
