@@ -36,7 +36,8 @@ from prefdata.ballots import ballots
 from prefdata.checks import Evidence, set_rule
 from prefdata.expressions import EXCERPT
 
-ANSWERS = {1: "for the side shown first", -1: "for the side shown second", 0: "for a tie"}
+TIE = "0"
+ANSWERS = {"1": "for the side shown first", "-1": "for the side shown second", TIE: "for a tie"}
 CONSTANT = 0.95  # share of the votes
 CHANCE = 0.01  # that a set whose annotators are all alike has a finding
 
@@ -44,14 +45,19 @@ CHANCE = 0.01  # that a set whose annotators are all alike has a finding
 @set_rule("PD307", "constant-annotator", level="warning")
 def constant_annotator(data: Evidence) -> pl.DataFrame:
     """Returns one finding an annotator, about the whole set; `value` is the share."""
-    answers = data.once(ballots).select(
-        "annotator", answer=pl.when(pl.col("says") == 0).then(0).otherwise("shown")
+    says, shown = pl.col("says"), pl.col("shown")
+    tallies = (
+        data.once(ballots)
+        .group_by("annotator")
+        .agg(
+            says.count().alias("votes"),
+            ((says == 0) | shown.is_not_null()).sum().alias("placed"),
+            (shown == 1).sum().alias("1"),
+            (shown == -1).sum().alias("-1"),
+            (says == 0).sum().alias(TIE),
+        )
     )
-    tallies = answers.group_by("annotator").agg(
-        pl.col("answer").count().alias("votes"),
-        *((pl.col("answer") == answer).sum().alias(str(answer)) for answer in ANSWERS),
-    )
-    found = [_constant(tallies, str(answer), said) for answer, said in ANSWERS.items()]
+    found = [_constant(tallies, answer, said) for answer, said in ANSWERS.items()]
     return pl.concat(found).sort("message")
 
 
@@ -59,12 +65,17 @@ def _constant(tallies: pl.DataFrame, answer: str, said: str) -> pl.DataFrame:
     """Returns the annotators who give this answer nearly always, unlike the others."""
     from scipy.stats import binom
 
-    votes, same = pl.col("votes"), pl.col(answer)
+    of = "votes" if answer == TIE else "placed"  # whose place is unknown may still be no tie
+    votes, same = pl.col(of), pl.col(answer)
     usual = (same.sum() - same) / (votes.sum() - votes)
-    suspects = tallies.with_columns(share=same / votes, usual=usual).filter(
-        pl.col("annotator").is_not_null() & (pl.col("share") >= CONSTANT) & usual.is_finite()
+    suspects = (
+        tallies.filter(votes > 0)
+        .with_columns(share=same / votes, usual=usual)
+        .filter(
+            pl.col("annotator").is_not_null() & (pl.col("share") >= CONSTANT) & usual.is_finite()
+        )
     )
-    alike = binom.sf(suspects[answer] - 1, suspects["votes"], suspects["usual"])
+    alike = binom.sf(suspects[answer] - 1, suspects[of], suspects["usual"])
     limit = CHANCE / (len(ANSWERS) * max(1, tallies.height))
     return suspects.filter(pl.Series(alike < limit, dtype=pl.Boolean)).select(
         index=pl.lit(None, pl.UInt32),
