@@ -28,6 +28,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
+from benchmarks.plant import swapped
 from benchmarks.report import machine, table
 from prefdata import __version__
 from prefdata.checks import Evidence, indexed
@@ -80,15 +81,10 @@ def planted(pairs: pl.DataFrame, share: float, seed: int) -> tuple[pl.DataFrame,
     rng = np.random.default_rng(seed)
     order = rng.permutation(pairs.height)
     flipped = rng.random(pairs.height) < share
-    swap = pl.lit(pl.Series(flipped))
-    sides = ("chosen", "rejected")
-    swapped = pairs[order].with_columns(
-        pl.when(swap).then(pl.col(other)).otherwise(pl.col(side)).alias(side)
-        for side, other in (sides, sides[::-1])
-    )
+    noisy = swapped(pairs[order], flipped)
     # an id is a hash of its pair: a swapped one has another, at random as far as the probe can see
     ids = pl.Series([f"{value:016x}" for value in rng.integers(0, 2**63, pairs.height)])
-    return swapped.with_columns(id=ids), flipped
+    return noisy.with_columns(id=ids), flipped
 
 
 def probe(pairs: pl.DataFrame) -> Floats:
@@ -151,25 +147,30 @@ def compare(pairs: pl.DataFrame, share: float, seeds: int) -> dict[str, Score]:
     return {name: Score(*np.mean(found, axis=0)) for name, found in scores.items()}
 
 
-def main() -> None:
-    """Prints one row a set."""
-    args = _arguments()
-    print(f"prefdata {__version__} on {machine(PACKAGES)}\n", flush=True)
+def compared(data: Path, share: float, seeds: int) -> str:
+    """Returns a table of one row a set, and of the mean over those on which no choice was made."""
     rows, unseen = [], []
     for data_set in DATA_SETS:
-        pairs = read(args.data, data_set.pattern)
-        found = compare(pairs, args.share, args.seeds)
+        pairs = read(data, data_set.pattern)
+        found = compare(pairs, share, seeds)
         name = f"{data_set.name} (tuned)" if data_set.tuned else data_set.name
         rows.append((name, f"{pairs.height:,}", *_cells(found)))
         unseen += [] if data_set.tuned else [[list(score) for score in found.values()]]
     means = dict(zip(SIDES, (Score(*mean) for mean in np.mean(unseen, axis=0)), strict=True))
     rows.append(("mean, not tuned", "", *_cells(means)))
     head = ("", "pairs", *(f"{name}: {what}" for name in SIDES for what in ("precision", "AUROC")))
-    print(table(head, rows), flush=True)
+    return table(head, rows)
 
 
 def _cells(found: dict[str, Score]) -> list[str]:
     return [f"{value:.3f}" for name in SIDES for value in found[name]]
+
+
+def main() -> None:
+    """Prints the table."""
+    args = _arguments()
+    print(f"prefdata {__version__} on {machine(PACKAGES)}\n", flush=True)
+    print(compared(args.data, args.share, args.seeds), flush=True)
 
 
 def _arguments() -> argparse.Namespace:
