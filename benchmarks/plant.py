@@ -212,8 +212,8 @@ OF_WORDS = ("a word changed", "in a longer prompt")
 
 
 def _pair(row: dict[str, Any], prompt: Messages, origin: Origin) -> Pair:
-    sides = {side: messages(row[side]) for side in ("chosen", "rejected")}
-    return Pair(prompt=prompt, **sides, origin=origin)
+    chosen, rejected = messages(row["chosen"]), messages(row["rejected"])
+    return Pair(prompt=prompt, chosen=chosen, rejected=rejected, origin=origin)
 
 
 def _frame(pairs: Sequence[Pair]) -> pl.DataFrame:

@@ -29,6 +29,8 @@ or a famous quotation: `rules.benchmark-overlap = { containment = 0.8, allow = [
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 from msgspec import Struct
 
@@ -55,15 +57,12 @@ class Settings(Struct, frozen=True):
 @set_rule("PD507", "benchmark-overlap", level="error", needs="benchmarks", settings=Settings)
 def benchmark_overlap(data: Evidence, settings: Settings) -> pl.DataFrame:
     """Returns the pairs with a text that holds a benchmark's prompt; `value` is the share of it."""
+    if not data.benchmarks:
+        return pl.DataFrame(schema={"index": pl.UInt32, "message": pl.String})
     holders = _messages(data.pairs)
     texts = holders["text"].unique(maintain_order=True)
-    found = [
-        _in_texts(texts, benchmark, settings).with_columns(benchmark=pl.lit(benchmark.name))
-        for benchmark in data.benchmarks or ()
-    ]
-    if not found:
-        return pl.DataFrame(schema={"index": pl.UInt32, "message": pl.String})
-    overlaps = holders.join(pl.concat(found), on="text", how="inner").sort(
+    found = _in_texts(texts, data.benchmarks, settings)
+    overlaps = holders.join(found, on="text", how="inner").sort(
         "index", "share", descending=[False, True], maintain_order=True
     )
     return overlaps.unique("index", keep="first", maintain_order=True).select(
@@ -90,20 +89,23 @@ def _messages(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _in_texts(texts: pl.Series, benchmark: Benchmark, settings: Settings) -> pl.DataFrame:
-    """Returns the texts that hold a prompt: `text`, the `share` of it, `words` and `passage`."""
-    allowed = pl.Series(settings.allow, dtype=pl.String)
-    shares = containment(texts, benchmark.prompts, allowed)
+def _in_texts(
+    texts: pl.Series, benchmarks: Sequence[Benchmark], settings: Settings
+) -> pl.DataFrame:
+    """Returns the texts that hold a prompt: `text`, `share` of it, `benchmark`, `words`, `passage`."""
+    prompts = pl.concat(benchmark.prompts for benchmark in benchmarks)
+    names = [benchmark.name for benchmark in benchmarks for _ in benchmark.prompts]
+    shares = containment(texts, prompts, pl.Series(settings.allow, dtype=pl.String))
     enough = shares.filter(pl.col("share") >= settings.containment)
     best = enough.sort("share", descending=True, maintain_order=True).unique(
         "text", keep="first", maintain_order=True
     )
     rows = []
     for at, source, share in best.iter_rows():
-        passage = longest_passage(texts[at], benchmark.prompts[source])
-        rows.append((texts[at], min(share, 1.0), passage.words, _shortened(passage.text)))
-    schema = {"text": pl.String, "share": pl.Float64, "words": pl.Int64, "passage": pl.String}
-    return pl.DataFrame(rows, schema, orient="row")
+        words, passage = longest_passage(texts[at], prompts[source])
+        rows.append((texts[at], min(share, 1.0), names[source], words, _shortened(passage)))
+    schema = {"text": pl.String, "share": pl.Float64, "benchmark": pl.String}
+    return pl.DataFrame(rows, schema | {"words": pl.Int64, "passage": pl.String}, orient="row")
 
 
 def _shortened(text: str) -> str:
