@@ -126,12 +126,34 @@ def read_pairs(source: str | Path) -> pl.DataFrame:
         FormatError: it holds anything but canonical pairs; the hint is the conversion to run.
     """
     conversion = convert([source])
-    if any(entry.name != "canonical" for entry in conversion.layout) or conversion.quarantine:
+    _require_canonical(source, (entry.name for entry in conversion.layout), conversion.quarantine)
+    return conversion.pairs
+
+
+def read_batches(source: str | Path, *, progress: Progress = lambda _: None) -> Iterator[pa.Table]:
+    """Yields the pairs that `read_pairs` returns, some thousand at a time.
+
+    Raises:
+        FormatError: it holds anything but canonical pairs; the hint is the conversion to run.
+    """
+    ledger = Ledger()
+    with spooled(str(source)) as path:
+        for job in _jobs(str(source), path, ConvertOptions(), progress, convert_block):
+            found = job()
+            _require_canonical(source, found.ledger.layouts, found.quarantine)
+            ledger.add(found.ledger)
+            yield found.pairs
+    refuse_useless(ledger)
+
+
+def _require_canonical(
+    source: str | Path, layouts: Iterable[str], quarantine: Sequence[Quarantined]
+) -> None:
+    if quarantine or any(name != "canonical" for name in layouts):
         raise FormatError(
             f"{source}: not a set of canonical pairs",
             hint=f"prefdata convert {source} -o pairs.parquet",
         )
-    return conversion.pairs
 
 
 def convert_to(

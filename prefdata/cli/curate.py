@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from prefdata.cli._options import reading_progress
 from prefdata.cli._plan import RECIPES, chosen_plan, plan_text, step_list
 from prefdata.cli._rules import rule_list
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from prefdata.curate.plan import Plan
-    from prefdata.curate.run import Curated
+    from prefdata.curate.run import Verdict
 
 
 def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -41,7 +44,9 @@ def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     callback=rule_list,
     help="Drop by these rules.  [default: all whose fix is safe]",
 )
-@click.option("--dedup", type=click.Choice(["exact", "loose", "near"]), help="Keep one of equal pairs.")
+@click.option(
+    "--dedup", type=click.Choice(["exact", "loose", "near"]), help="Keep one of equal pairs."
+)
 @click.option(
     "--keep",
     type=click.Choice(["first", "margin", "chosen_score", "votes"]),
@@ -83,20 +88,36 @@ def command(
       prefdata curate pairs.parquet -o curated.parquet --majority --cap 4 --balance-length
       prefdata curate pairs.parquet --dry-run --select identical-pair,tied-score
     """
-    from prefdata.conversion import read_pairs
-    from prefdata.curate.run import curate
-
     if output is None and not dry_run:
         raise click.UsageError("name the output with -o, or look first with --dry-run")
     asked = chosen_plan(plan, options)
-    result = curate(read_pairs(source), _settled_before(source, asked) or asked)
-    for line in _table(result):
+    judged = _judged(source, _settled_before(source, asked) or asked)
+    verdict = judged.verdict
+    if dry_run or output is None:
+        last = f"nothing was written; the plan, for --plan:\n\n{plan_text(verdict.plan)}".rstrip()
+    else:
+        last = f"wrote {', '.join(map(str, _write(judged, source, output, asked)))}"
+    for line in (*_table(verdict), last):
         click.echo(line)
-    if dry_run:
-        click.echo(f"\n{plan_text(result.plan)}", nl=False)
-    elif output is not None:
-        written = _write(result, source, output, asked)
-        click.echo(f"wrote {', '.join(map(str, written))}")
+
+
+class _Judged(NamedTuple):
+    """What a plan says of a source; its pairs, if they had to be in memory for that."""
+
+    verdict: Verdict
+    pairs: pl.DataFrame | None
+
+
+def _judged(source: str, plan: Plan) -> _Judged:
+    from prefdata.conversion import read_pairs
+    from prefdata.curate.run import judge, side_car
+    from prefdata.curate.streaming import can_stream, judge_file
+
+    if can_stream(source, plan):
+        with reading_progress((source,)) as progress:
+            return _Judged(judge_file(source, plan, progress=progress), None)
+    pairs = read_pairs(source)
+    return _Judged(judge(side_car(pairs, plan), plan), pairs)
 
 
 def _settled_before(source: str, plan: Plan) -> Plan | None:
@@ -118,34 +139,40 @@ def _settled_before(source: str, plan: Plan) -> Plan | None:
     return read_plan(settings["settled"], str(file))
 
 
-def _table(result: Curated) -> list[str]:
+def _table(verdict: Verdict) -> list[str]:
     from prefdata.checks import RULES
 
-    kept, removed = result.kept.height, result.removed.height
-    lines = [f"{kept + removed:,} pairs in = {kept:,} kept + {removed:,} removed"]
+    removed = verdict.removed.height
+    kept = verdict.pairs - removed
+    lines = [f"{verdict.pairs:,} pairs in = {kept:,} kept + {removed:,} removed"]
     codes = {rule.name: rule.code for rule in RULES}
-    reasons = [(codes.get(name, "~"), name, count) for name, count in _reasons(result).items()]
+    reasons = [(codes.get(name, "~"), name, count) for name, count in verdict.counts.items()]
     labels = [(name if code == "~" else f"{code} {name}", n) for code, name, n in sorted(reasons)]
     return lines + [f"{count:>9,}  {label}" for label, count in labels]
 
 
-def _reasons(result: Curated) -> dict[str, int]:
-    return dict(result.removed["reason"].value_counts().sort("reason").iter_rows())
-
-
-def _write(result: Curated, source: str, output: Path, asked: Plan) -> list[Path]:
-    from prefdata.curate.write import write_parts
+def _write(judged: _Judged, source: str, output: Path, asked: Plan) -> list[Path]:
+    from prefdata.curate.run import divided
+    from prefdata.curate.streaming import write_judged
+    from prefdata.curate.write import account_for, refuse_parts, write_parts
     from prefdata.io.manifest import sibling
 
-    removed = sibling(output, f".removed{output.suffix}")
-    return write_parts(
-        {output: result.kept, removed: result.removed},
-        source=source,
-        command=["prefdata", *sys.argv[1:]],
-        outputs=[output],
-        reasons=_reasons(result),
-        settings={
+    verdict, removed = judged.verdict, sibling(output, f".removed{output.suffix}")
+    account: dict[str, Any] = {
+        "source": source,
+        "command": ["prefdata", *sys.argv[1:]],
+        "outputs": [output],
+        "reasons": verdict.counts,
+        "settings": {
             "plan": asked.model_dump(mode="json", exclude_none=True),
-            "settled": result.plan.model_dump(mode="json", exclude_none=True),
+            "settled": verdict.plan.model_dump(mode="json", exclude_none=True),
         },
-    )
+    }
+    if judged.pairs is not None:
+        parts = divided(judged.pairs, verdict)
+        return write_parts({output: parts.kept, removed: parts.removed}, **account)
+    refuse_parts([output, removed], source, [output])
+    with reading_progress((source,)) as progress:
+        write_judged(source, verdict, output, removed, progress=progress)
+    gone = verdict.removed.height
+    return account_for({output: verdict.pairs - gone, removed: gone}, **account)

@@ -68,7 +68,11 @@ def curate(pairs: pl.DataFrame, plan: Plan) -> Curated:
         InputError: the set lacks a score that a step decides by.
         PrefError: a rule that `fix` names does not exist or has no fix.
     """
-    verdict = judge(side_car(pairs, plan), plan)
+    return divided(pairs, judge(side_car(pairs, plan), plan))
+
+
+def divided(pairs: pl.DataFrame, verdict: Verdict) -> Curated:
+    """Returns what stays and what goes of the pairs that were judged."""
     reason = verdict.reasons.alias("reason")
     removed = pairs.with_columns(reason).filter(reason.is_not_null())
     return Curated(pairs.filter(reason.is_null()), removed, verdict.plan)
