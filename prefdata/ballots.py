@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from prefdata.stats.annotators import annotator_accuracies
+from prefdata.stats.intervals import simultaneous_z
+
 if TYPE_CHECKING:
     from prefdata.checks import Evidence
 
@@ -43,3 +46,22 @@ def shared(votes: pl.DataFrame) -> pl.DataFrame:
     """Returns the votes for a side on items that have two or more of them."""
     decided = votes.filter(pl.col("says") != 0)
     return decided.filter(pl.len().over("item") > 1)
+
+
+def accuracies(data: Evidence) -> pl.DataFrame:
+    """Returns how often each annotator is right, by the votes of the others (Dawid & Skene 1979).
+
+    Returns:
+        `annotator`, null for all those without a name together; `accuracy`, `low` and `high`, 95 %
+        intervals that hold for all annotators at once; `votes` that were counted.
+    """
+    votes = shared(data.once(ballots)).with_columns(
+        item=pl.col("item").rank("dense") - 1,
+        person=pl.col("annotator").fill_null("").rank("dense") - 1,  # the nameless are one
+    )
+    names = votes.group_by("person").agg(pl.col("annotator").first()).sort("person")["annotator"]
+    item, person, says = votes.select("item", "person", "says").cast(pl.Int64).to_numpy().T
+    counts = (votes["item"].n_unique(), len(names))
+    z = simultaneous_z(max(1, len(names)))
+    found = annotator_accuracies(item, person, says, counts, z)
+    return pl.DataFrame({"annotator": names, **found._asdict()})

@@ -43,6 +43,7 @@ def card(name: str, parts: Sequence[Part], licence: str | None) -> str:
         _table(["column", "meaning"], _columns()),
         "## Where it comes from",
         _table(["source", "pairs"], _sources(parts)),
+        *_addresses(parts),
         *_made(parts),
         "## Licence",
         f"`{licence}`"
@@ -95,6 +96,13 @@ def _sources(parts: Sequence[Part]) -> Iterator[list[object]]:
     names = sorted(set(chain.from_iterable(p.sources for p in parts)))
     for name in names:
         yield [_code(name), sum(p.sources.get(name, 0) for p in parts)]
+
+
+def _addresses(parts: Sequence[Part]) -> Iterator[str]:
+    """Yields where the inputs are described, said once for all that are described there."""
+    stated = {part.manifest.source_url for part in parts if part.manifest}
+    if described := ", ".join(_code(url) for url in sorted(filter(None, stated))):
+        yield f"Described at {described}."
 
 
 def _made(parts: Sequence[Part]) -> Iterator[str]:

@@ -30,7 +30,7 @@ from prefdata.types import Level, Origin
 if TYPE_CHECKING:
     from prefdata.checks import Benchmark, Estimate, Provenance
 
-__all__ = ["SCHEMA", "Findings", "RuleCount", "SetAside", "check", "lint"]
+__all__ = ["SCHEMA", "Findings", "RuleCount", "SetAside", "check", "examine", "lint"]
 
 
 class SetAside(Protocol):
@@ -135,8 +135,6 @@ def lint(
         PrefError: a rule does not exist, or the frame lacks canonical columns.
         ConfigError: a setting is wrong; all such are listed.
     """
-    selected = _selected(select, ignore)
-    policy = Policy(settings or {}, pairs.height, len(quarantine))
     _require_canonical(pairs)
     evidence = Evidence(
         pairs=indexed(pairs),
@@ -146,6 +144,32 @@ def lint(
         benchmarks=benchmarks,
         provenance=provenance,
     )
+    return examine(
+        evidence,
+        select=select,
+        ignore=ignore,
+        settings=settings,
+        quarantine=quarantine,
+        progress=progress,
+    )
+
+
+def examine(
+    evidence: Evidence,
+    *,
+    select: Iterable[str] | None = None,
+    ignore: Iterable[str] = (),
+    settings: Mapping[str, RuleSettings] | None = None,
+    quarantine: Sequence[SetAside] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> Findings:
+    """Returns what the selected rules find in the evidence, which keeps what they have measured.
+
+    The other arguments and the errors are those of `lint`.
+    """
+    pairs = evidence.pairs
+    selected = _selected(select, ignore)
+    policy = Policy(settings or {}, pairs.height, len(quarantine))
     rules = [rule for rule in selected if _is_there(evidence, rule)]
     found, measured = _run(rules, evidence, policy, progress)
     located, set_aside = _located(found, evidence), _quarantined(quarantine)

@@ -6,34 +6,13 @@ dark scheme, and every text passes through the template's escaping.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from prefalign.metrics import Estimate
+from prefdata.report.axes import Scale, Tick, ticks
 
 _LABEL_GAP = 15.0  # least distance between the labels at the ends of two lines
-
-
-class Tick(NamedTuple):
-    """A mark on an axis."""
-
-    at: float
-    text: str
-
-
-class Scale(NamedTuple):
-    """A linear map from values to positions; `start` may lie beyond `end` (y grows downwards)."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        """Returns the position of `value`, to a tenth of a unit."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(self.start + share * (self.end - self.start), 1)
 
 
 class Series(NamedTuple):
@@ -102,15 +81,6 @@ class DotChart(NamedTuple):
     x_ticks: list[Tick]
     dots: list[Dot]
     baseline: float | None
-
-
-def ticks(low: float, high: float, count: int) -> list[float]:
-    """Returns about `count` round numbers from `low` to `high`, 1, 2, 2.5 or 5 times ten apart."""
-    raw = (high - low) / max(count, 1)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= raw * (1 - 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(n * step, 12) for n in range(first, last + 1)]
 
 
 def line_chart(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from prefalign.comparison import Comparison, Run
 from prefalign.metrics import Estimate
@@ -36,7 +36,9 @@ def render(comparison: Comparison) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("prefalign.report", "templates"),
+        loader=ChoiceLoader(  # the style sheet is that of prefdata's page
+            [PackageLoader(f"{tool}.report", "templates") for tool in ("prefalign", "prefdata")]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -32,26 +32,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from prefdata.ballots import ballots, shared
+from prefdata.ballots import accuracies
 from prefdata.checks import Evidence, set_rule
 from prefdata.expressions import EXCERPT
-from prefdata.stats.annotators import annotator_accuracies
-from prefdata.stats.intervals import simultaneous_z
 
 
 @set_rule("PD306", "inverted-annotator", level="error")
 def inverted_annotator(data: Evidence) -> pl.DataFrame:
     """Returns one finding an annotator, about the whole set; `value` is the accuracy."""
-    votes = shared(data.once(ballots)).with_columns(
-        item=pl.col("item").rank("dense") - 1,
-        person=pl.col("annotator").fill_null("").rank("dense") - 1,  # the nameless are one
-    )
-    names = votes.group_by("person").agg(pl.col("annotator").first()).sort("person")["annotator"]
-    item, person, says = votes.select("item", "person", "says").cast(pl.Int64).to_numpy().T
-    counts = (votes["item"].n_unique(), len(names))
-    z = simultaneous_z(max(1, len(names)))
-    found = annotator_accuracies(item, person, says, counts, z)
-    table = pl.DataFrame({"annotator": names, **found._asdict()})
+    table = data.once(accuracies)
     return table.filter(pl.col("annotator").is_not_null() & (pl.col("high") < 0.5)).select(
         index=pl.lit(None, pl.UInt32), value="accuracy", message=_message()
     )

@@ -225,6 +225,5 @@ def test_the_templates_are_beside_the_code() -> None:
     folder = Path(charts.__file__).parent / "templates"
     assert {path.name for path in folder.iterdir()} == {
         "charts.html.j2",
-        "page.css",
         "page.html.j2",
     }
