@@ -48,14 +48,16 @@ def command(
       prefdata split pairs.parquet -o data --test 0.1 --validation 0.05 --by near
     """
     from prefdata.conversion import read_pairs
-    from prefdata.curate.split import TRAIN, split
+    from prefdata.curate.groups import prompt_groups
+    from prefdata.curate.split import TRAIN, divide
     from prefdata.curate.write import forget, write_parts
 
     shares = {"test": test} | ({"validation": validation} if validation else {})
     if sum(shares.values()) >= 1:
         raise click.UsageError("--test and --validation leave nothing for train")
     pairs = read_pairs(source)
-    parts = split(pairs, shares, seed=seed, near=by == "near")
+    groups = prompt_groups(pairs, near=by == "near")
+    parts = divide(pairs, groups, shares, seed=seed)
     paths = {name: output / f"{name}.parquet" for name in parts}
     written = write_parts(
         {paths[name]: part for name, part in parts.items()},
@@ -66,20 +68,29 @@ def command(
     )
     for name in {TRAIN, "test", "validation"} - set(parts):
         forget(output / f"{name}.parquet")
-    for line in [*_table(parts), _leakage(pairs, parts)]:
+    for line in _table(parts):
         click.echo(line)
+    click.echo(_leakage(pairs, groups if by == "near" else None, parts))
     click.echo(f"wrote {', '.join(map(str, written))}")
 
 
-def _leakage(pairs: pl.DataFrame, parts: dict[str, pl.DataFrame]) -> str:
+def _leakage(pairs: pl.DataFrame, near: pl.Series | None, parts: dict[str, pl.DataFrame]) -> str:
+    """Returns how many prompts are in several parts, and what a split by rows would have leaked.
+
+    Args:
+        pairs: all of them.
+        near: the group of near-duplicate prompts of each pair, if groups were kept together.
+        parts: name -> pairs.
+    """
+    from prefdata.curate.groups import unit
     from prefdata.curate.split import TRAIN, row_split_leakage, shared_prompts
 
     test, train = (parts[name].height / pairs.height for name in ("test", TRAIN))
-    leak = row_split_leakage(pairs["prompt_id"], test, train)
-    return (
-        f"prompts in more than one part: {shared_prompts(parts)}"
-        f" (rows split at random: {leak:.1%} of test's prompts would be in train)"
-    )
+    leak = row_split_leakage(pairs.select(unit()).to_series(), test, train)
+    by_row = f"rows split at random: {leak:.1%} of test's prompts would be in train"
+    if near is not None:
+        by_row += f", and {row_split_leakage(near, test, train):.1%} of its near-duplicate groups"
+    return f"prompts in more than one part: {shared_prompts(parts)} ({by_row})"
 
 
 def _table(parts: dict[str, pl.DataFrame]) -> list[str]:

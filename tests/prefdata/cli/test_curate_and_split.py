@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import polars as pl
 import pytest
+import yaml
 
 from tests.command import prefdata
 
@@ -82,7 +86,12 @@ def test_a_part_of_an_earlier_run_does_not_stay(folder: Path) -> None:
 def test_dry_run_writes_nothing(folder: Path) -> None:
     before = sorted(folder.iterdir())
     ran = prefdata("curate", "pairs.parquet", "--dry-run", "--select", "PD501", cwd=folder)
-    assert ran.stdout.splitlines()[0] == "43 pairs in = 42 kept + 1 removed"
+    head, _, text = ran.stdout.partition("nothing was written; the plan, for --plan:")
+    assert head.splitlines() == [
+        "43 pairs in = 42 kept + 1 removed",
+        "        1  PD501 duplicate-pair",
+    ]
+    assert yaml.safe_load(text) == {"steps": [{"step": "fix", "rules": ["PD501"]}]}
     assert sorted(folder.iterdir()) == before
 
 
@@ -95,16 +104,132 @@ def test_dry_run_writes_nothing(folder: Path) -> None:
         (["pairs.parquet", "-o", "mine.parquet"], "was not written by prefdata"),
         (["pairs.parquet", "-o", "out.parquet", "--select", "PD308"], "length-bias has no fix"),
         (["pairs.parquet", "-o", "out.xlsx"], "cannot tell the output format"),
+        (["none.parquet", "-o", "out.parquet"], "none.parquet"),
+        (["pairs.parquet", "-o", "out.parquet", "--keep", "margin"], "add --dedup"),
+        (["pairs.parquet", "-o", "out.parquet", "--cap-by", "margin"], "add --cap"),
+        (["pairs.parquet", "-o", "out.parquet", "--plan", "none.yaml"], "none.yaml"),
+        (
+            ["pairs.parquet", "-o", "out.parquet", "--plan", "bad.yaml"],
+            "steps.1.step: unknown step",
+        ),
+        (
+            ["pairs.parquet", "-o", "out.parquet", "--plan", "bad.yaml", "--cap", "1"],
+            "leave out --cap",
+        ),
+        (["pairs.parquet", "-o", "out.parquet", "--min-margin", "1"], "no pair has a number in"),
+        (["pairs.parquet", "-o", "/proc/none/out.parquet"], "cannot be written"),
     ],
 )
 def test_curate_refuses(folder: Path, args: list[str], message: str) -> None:
     (folder / "mine.parquet").write_bytes(b"precious")
+    (folder / "bad.yaml").write_text("steps: [{step: dedpu}]")
     before = (folder / "pairs.parquet").read_bytes()
     ran = prefdata("curate", *args, cwd=folder)
     assert ran.returncode == 2
     assert message in ran.stderr
     assert (folder / "mine.parquet").read_bytes() == b"precious"
     assert (folder / "pairs.parquet").read_bytes() == before
+
+
+def scored(folder: Path) -> None:
+    """Writes scored.parquet: 40 prompts with 3 answers each, of different scores and lengths."""
+    rows = [
+        {"instruction": f"Question {n}?", "generations": ["a" * (n + 1), "bb", "c" * (40 - n)],
+         "ratings": [n % 5, 5 + n % 3, (7 * n) % 11]}
+        for n in range(40)
+    ]  # fmt: skip
+    (folder / "ratings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert prefdata("convert", "ratings.jsonl", "-o", "scored.parquet", cwd=folder).returncode == 0
+
+
+QUANTILES = """
+steps:
+- {step: fix}
+- {step: margin-share, share: 0.5}
+- {step: rip, quantile: 0.2}
+- {step: balance-length, bins: 3}
+"""
+
+
+def test_a_plan_of_quantiles_removes_nothing_the_second_time(folder: Path) -> None:
+    scored(folder)
+    (folder / "plan.yaml").write_text(QUANTILES)
+    args = ["--plan", "plan.yaml"]
+    ran = prefdata("curate", "scored.parquet", "-o", "one.parquet", *args, cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    assert {line.split()[-1] for line in ran.stdout.splitlines()[1:-1]} == {
+        "margin-share", "rip", "length-balance",
+    }  # fmt: skip
+    kept = pl.read_parquet(folder / "one.parquet").height
+    assert 0 < kept < pl.read_parquet(folder / "scored.parquet").height / 2
+    ran = prefdata("curate", "one.parquet", "-o", "two.parquet", *args, cwd=folder)
+    assert ran.stdout.splitlines()[0] == f"{kept} pairs in = {kept} kept + 0 removed"
+    assert (folder / "two.parquet").read_bytes() == (folder / "one.parquet").read_bytes()
+    settled = manifest(folder / "two.manifest.json")["settings"]["settled"]["steps"]
+    assert settled == manifest(folder / "one.manifest.json")["settings"]["settled"]["steps"]
+    assert settled[1]["limit"] > 0
+    ran = prefdata("curate", "two.parquet", "--dry-run", "--plan", "plan.yaml", cwd=folder)
+    assert ran.stdout.startswith(f"{kept} pairs in = {kept} kept + 0 removed")
+
+
+def test_every_option_is_a_step(folder: Path) -> None:
+    scored(folder)
+    options = [
+        "--select", "PD501", "--dedup", "loose", "--keep", "margin", "--majority", "--min-margin", "1",
+        "--min-chosen-score", "4", "--recipe", "margin-share", "--cap", "2", "--cap-by", "margin",
+        "--balance-length", "--sample", "0.9", "--seed", "3",
+    ]  # fmt: skip
+    ran = prefdata("curate", "scored.parquet", "-o", "out.parquet", *options, cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    plan = manifest(folder / "out.manifest.json")["settings"]["plan"]
+    assert plan == {
+        "steps": [
+            {"step": "fix", "rules": ["PD501"]},
+            {"step": "dedup", "how": "loose", "keep": "margin", "threshold": 0.8},
+            {"step": "majority", "posterior": 0.9},
+            {"step": "filter", "column": "margin", "min": 1.0, "missing": "remove"},
+            {"step": "filter", "column": "chosen_score", "min": 4.0, "missing": "remove"},
+            {"step": "margin-share", "share": 0.5, "end": "largest", "column": "margin"},
+            {"step": "cap", "most": 2, "by": "margin", "seed": 3},
+            {"step": "balance-length", "bins": 10, "seed": 3},
+            {"step": "sample", "share": 0.9, "seed": 3},
+        ]
+    }
+
+
+def test_the_log_probs_of_a_run_joined_by_id_select_pairs(folder: Path) -> None:
+    ids = pl.read_parquet(folder / "pairs.parquet")["id"].unique(maintain_order=True)
+    scores = pl.DataFrame({"id": ids}).with_columns(
+        chosen_logps=pl.int_range(pl.len()).cast(pl.Float64),
+        ref_chosen_logps=pl.lit(0.0),
+        rejected_logps=pl.lit(0.0),
+        ref_rejected_logps=pl.lit(0.0),
+    )
+    (folder / "run").mkdir()
+    scores.write_parquet(folder / "run" / "pairs.parquet")
+    join = ["--join", "run/pairs.parquet:id"]
+    ran = prefdata("convert", "pairs.parquet", "-o", "joined.parquet", *join, cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    (folder / "plan.yaml").write_text(
+        "steps: [{step: selective-dpo, by: implicit_margin, tau: 0.2}]"
+    )
+    args = ["joined.parquet", "-o", "easy.parquet", "--plan", "plan.yaml"]
+    ran = prefdata("curate", *args, cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    kept = set(pl.read_parquet(folder / "easy.parquet")["id"])
+    assert kept == set(ids.tail(len(kept)))
+    assert 0.1 < len(kept) / len(ids) < 0.3
+    assert "convert pairs.parquet --join" in prefdata(
+        "curate", "pairs.parquet", "-o", "x.parquet", "--plan", "plan.yaml", cwd=folder
+    ).stderr  # fmt: skip
+
+
+def test_a_reader_that_stops_reading_does_not_stop_the_writing(folder: Path) -> None:
+    program = f"{sys.executable} -m prefdata curate pairs.parquet -o kept.parquet"
+    root = str(Path(__file__).parents[3])
+    env = os.environ | {"PYTHONPATH": root}
+    subprocess.run(f"{program} | true", shell=True, cwd=folder, env=env, check=True)
+    assert pl.read_parquet(folder / "kept.parquet").height == 40
 
 
 def test_removed_pairs_never_overwrite_what_is_read(folder: Path) -> None:
@@ -136,8 +261,15 @@ def test_split_by_prompt(folder: Path) -> None:
             "test": 0.2,
             "validation": 0.1,
         }
+    assert "(rows split at random: " in ran.stdout
     leak = ["check", "data/train.parquet", "--against", "data/test.parquet", "--select", "PD504"]
     assert prefdata(*leak, cwd=folder).returncode == 0
+
+
+def test_split_by_near_duplicates_tells_of_both(folder: Path) -> None:
+    ran = prefdata("split", "pairs.parquet", "-o", "d", "--by", "near", cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    assert "of its near-duplicate groups)" in ran.stdout
 
 
 def test_split_again_is_the_same_and_leaves_no_old_part(folder: Path) -> None:
@@ -158,6 +290,7 @@ def test_split_again_is_the_same_and_leaves_no_old_part(folder: Path) -> None:
         (["--test", "0.001"], "40 prompts are too few: test would be empty"),
         (["--test", "0.6", "--validation", "0.5"], "leave nothing for train"),
         (["--test", "1.5"], "--test"),
+        (["--test", "x"], "--test"),
     ],
 )
 def test_split_refuses(folder: Path, options: list[str], message: str) -> None:
@@ -165,3 +298,31 @@ def test_split_refuses(folder: Path, options: list[str], message: str) -> None:
     assert ran.returncode == 2
     assert message in ran.stderr
     assert not (folder / "d").exists()
+
+
+@pytest.mark.parametrize("rows", [ROWS[:1], ROWS[41:42]], ids=["one-prompt", "nothing-left"])
+def test_small_sets_are_no_trouble(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    (tmp_path / "votes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    prefdata("convert", "votes.jsonl", "-o", "pairs.parquet", cwd=tmp_path)
+    ran = prefdata("curate", "pairs.parquet", "-o", "kept.parquet", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    for args in (
+        [
+            "curate",
+            "kept.parquet",
+            "-o",
+            "again.parquet",
+            "--dedup",
+            "near",
+            "--majority",
+            "--cap",
+            "1",
+        ],
+        ["pairs", "kept.parquet", "-o", "best.parquet", "--pairs-by", "best-worst"],
+        ["diff", "kept.parquet", "again.parquet"],
+    ):
+        ran = prefdata(*args, cwd=tmp_path)
+        assert ran.returncode == 0, ran.stderr
+    ran = prefdata("split", "kept.parquet", "-o", "d", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "too few" in ran.stderr

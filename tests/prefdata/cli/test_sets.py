@@ -1,4 +1,4 @@
-"""`prefdata mix` and `prefdata diff`: shares as asked, and every difference named."""
+"""`prefdata mix`, `pairs` and `diff`: shares as asked, and every difference named."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from prefdata.types import Vote
 from tests.command import prefdata
 from tests.prefdata.pairs import frame, pair
 
@@ -59,12 +60,133 @@ def test_mix_by_characters_and_with_repeats(folder: Path) -> None:
         (["a.parquet=0"], "is not SRC=WEIGHT"),
         (["a.parquet=1", "--by", "tokens"], "go together"),
         (["a.parquet=1", "a.parquet=2"], "named twice"),
+        (["a.parquet=1", "--tokenizer", "x"], "go together"),
+        (["a.parquet=1", "none.parquet=2"], "none.parquet"),
+        (["a.parquet=1", "b.parquet=nan"], "is not SRC=WEIGHT"),
     ],
 )
 def test_mix_refuses(folder: Path, args: list[str], message: str) -> None:
     ran = prefdata("mix", *args, "-o", "m.parquet", cwd=folder)
     assert ran.returncode == 2
     assert message in ran.stderr
+
+
+def test_mix_by_tokens(folder: Path, tiny_model: Path) -> None:
+    sets = ["a.parquet=1", "b.parquet=1"]
+    options = ["--by", "tokens", "--tokenizer", tiny_model]
+    ran = prefdata("mix", *sets, "-o", "m.parquet", *options, cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    head, *lines = ran.stdout.splitlines()[:3]
+    assert "tokens" in head
+    given = [int(line.split()[3].replace(",", "")) for line in lines]
+    assert 0.8 < given[0] / given[1] < 1.25
+    ran = prefdata("mix", *sets, "-o", "m.parquet", "--by", "tokens", "--tokenizer", "none/none", cwd=folder)  # fmt: skip
+    assert ran.returncode == 2
+
+
+RATINGS = [
+    {"instruction": "Name a colour.", "generations": [f"answer {n}" for n in range(4)],
+     "ratings": [5, 3, 3, 2]},
+    {"instruction": "Name a fruit.", "generations": ["apple", "pear"], "ratings": [1, 2]},
+]  # fmt: skip
+
+
+@pytest.fixture
+def ranked(folder: Path) -> Path:
+    """A folder with ranked.parquet: 6 pairs and a tie, of two rankings."""
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in RATINGS))
+    assert prefdata("convert", "rows.jsonl", "-o", "ranked.parquet", cwd=folder).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--pairs-by", "adjacent"],
+        ["--pairs-by", "best-random", "--seed", "3"],
+        ["--pairs-by", "every", "--min-margin", "2"],
+        ["--pairs-by", "every", "--max-per-prompt", "2", "--pair-weights"],
+    ],
+    ids=" ".join,
+)
+def test_pairs_gives_what_converting_again_would(ranked: Path, options: list[str]) -> None:
+    ran = prefdata("pairs", "ranked.parquet", "-o", "anew.parquet", *options, cwd=ranked)
+    assert ran.returncode == 0, ran.stderr
+    assert (
+        prefdata("convert", "rows.jsonl", "-o", "c.parquet", *options, cwd=ranked).returncode == 0
+    )
+    for part in (".parquet", ".ties.parquet", ".unpaired.parquet"):
+        wanted, given = ranked / f"c{part}", ranked / f"anew{part}"
+        assert wanted.exists() == given.exists()
+        if wanted.exists():
+            one, other = pl.read_parquet(wanted), pl.read_parquet(given)
+            assert sorted(map(str, one.rows())) == sorted(map(str, other.rows()))
+    back = ["--pairs-by", "every"]
+    assert (
+        prefdata("pairs", "anew.parquet", "-o", "back.parquet", *back, cwd=ranked).returncode == 0
+    )
+    if "best-random" not in options:
+        assert prefdata("diff", "ranked.parquet", "back.parquet", cwd=ranked).returncode == 0
+
+
+def test_pairs_says_and_notes_what_was_not_carried(ranked: Path) -> None:
+    best = ["--pairs-by", "best-worst"]
+    ran = prefdata("pairs", "ranked.parquet", "-o", "best.parquet", *best, cwd=ranked)
+    assert ran.stdout.splitlines() == [
+        "1 rankings paired by best-worst",
+        "pairs            6 ->         2  2 as they were, 0 new, 4 no longer made",
+        "ties             1 ->         0  0 as they were, 0 new, 1 no longer made",
+        "wrote best.parquet",
+    ]
+    ledger = json.loads((ranked / "best.manifest.json").read_text())
+    assert ledger["counts"]["rows"] == 7
+    assert ledger["reasons"] == {"not-by-best-worst": 5}
+    assert [entry["file"] for entry in ledger["inputs"]] == [
+        "ranked.parquet",
+        "ranked.ties.parquet",
+    ]
+    ran = prefdata("pairs", "best.parquet", "-o", "all.parquet", "--pairs-by", "every", cwd=ranked)
+    assert "not here: best.parquet was made by best-worst" in ran.stdout
+    assert json.loads((ranked / "all.manifest.json").read_text())["settings"]["not_here"]
+
+
+def test_pairs_with_votes_that_are_no_longer_made_are_counted(folder: Path) -> None:
+    votes = (Vote("chosen", "ann"),)
+    chain = [pair("q", "a", "b", votes=votes, chosen_first=True), pair("q", "b", "c", votes=votes)]
+    cycle = [pair("p", *sides) for sides in ("ab", "bc", "ca")]
+    frame(*chain, *cycle).write_parquet(folder / "votes.parquet")
+    args = ["pairs", "votes.parquet", "-o", "best.parquet", "--pairs-by", "best-worst"]
+    ran = prefdata(*args, cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    assert "not carried: votes of 2 pairs that are no longer made" in ran.stdout
+    assert "3  removed: preference-cycle" in ran.stdout
+    assert pl.read_parquet(folder / "best.removed.parquet").height == 3
+    ledger = json.loads((folder / "best.manifest.json").read_text())
+    assert ledger["settings"]["not_carried"] == {"votes": 2, "chosen_first": 1}
+    assert ledger["reasons"] == {"not-by-best-worst": 2, "preference-cycle": 3}
+    args = ["pairs", "best.removed.parquet", "-o", "best.parquet", "--pairs-by", "every"]
+    assert prefdata(*args, cwd=folder).returncode == 2, "it would overwrite what it reads"
+    assert pl.read_parquet(folder / "best.removed.parquet").height == 3
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["ranked.parquet", "-o", "x.parquet"], "--pairs-by"),
+        (["none.parquet", "-o", "x.parquet", "--pairs-by", "every"], "none.parquet"),
+        (["ranked.parquet", "-o", "ranked.parquet", "--pairs-by", "every"], "also an input"),
+        (
+            ["ranked.parquet", "-o", "x.xlsx", "--pairs-by", "every"],
+            "cannot tell the output format",
+        ),
+        (["rows.jsonl", "-o", "x.parquet", "--pairs-by", "every"], "not a set of canonical pairs"),
+    ],
+)
+def test_pairs_refuses(ranked: Path, args: list[str], message: str) -> None:
+    ran = prefdata("pairs", *args, cwd=ranked)
+    assert ran.returncode == 2
+    assert message in ran.stderr
+    assert not (ranked / "x.parquet").exists()
 
 
 def test_diff_names_every_difference(folder: Path) -> None:
