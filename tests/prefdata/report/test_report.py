@@ -217,3 +217,8 @@ def test_the_golden_page() -> None:
     """To accept a change: python -m tests.prefdata.report.golden."""
     kept = Report.model_validate_json((GOLDEN / "report.json").read_bytes())
     assert render(kept) == (GOLDEN / "report.html").read_text(encoding="utf-8")
+
+
+def test_empty_and_blank_sides_say_that_they_are() -> None:
+    texts = Outline(render(report_on(frame(pair("Q", "", " \n")), ["empty-completion"]))).texts
+    assert texts == ["Q", "(nothing)", "(only white space)"]
