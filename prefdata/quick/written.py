@@ -2,6 +2,7 @@
 
 The ids are hashes of prompt, completions and tools, so a row whose ids come out the same holds what was
 written. Types and nulls prove the columns that no id covers, and `meta` must be written as we write it.
+Somebody may have made pairs of his own with `prefdata.frame`; so completions are looked at, too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from prefdata import ids
 from prefdata.frame import PAIRS, json_meta
 from prefdata.quick import Mask
-from prefdata.types import Choice
+from prefdata.types import ROLES, Choice
 
 _GIVEN = ("prompt", "chosen", "rejected", "source", "file", "row", "meta")
 
@@ -52,9 +53,31 @@ def unchanged(batch: pa.RecordBatch) -> Mask:
     good &= _equal(batch["prompt_id"], pa.array(prompt, pa.string()))
     for name in _GIVEN:
         good &= batch[name].is_valid().to_numpy(zero_copy_only=False)
+    for side in ("prompt", "chosen", "rejected"):
+        good &= _are_said(batch[side], completion=side != "prompt")
     for index in np.flatnonzero(good & ~_equal(batch["meta"], "{}")).tolist():
         good[index] = _is_ours(batch["meta"][index].as_py())
     return good
+
+
+def _are_said(conversations: pa.ListArray, *, completion: bool) -> Mask:
+    """Returns which conversations have known roles and something in every message.
+
+    Args:
+        conversations: list<struct> column of messages.
+        completion: whether the assistant must begin them.
+    """
+    messages = conversations.flatten()
+    offsets = conversations.offsets.to_numpy() - conversations.offsets[0].as_py()
+    role, content, calls = map(messages.field, ("role", "content", "tool_calls"))
+    known = pc.is_in(role, pa.array(ROLES))
+    said = pc.and_(known, pc.or_(content.is_valid(), calls.is_valid()))
+    silent = np.append(0, np.cumsum(~said.to_numpy(zero_copy_only=False)))
+    good = silent[offsets[1:]] == silent[offsets[:-1]]
+    if completion:
+        begins = np.append(_equal(role, "assistant"), False)[offsets[:-1]]
+        good &= (np.diff(offsets) > 0) & begins
+    return cast(Mask, good)
 
 
 def _equal(column: pa.StringArray, other: pa.StringArray | str) -> Mask:
