@@ -15,8 +15,8 @@ from prefdata.report.axes import Scale, Tick, ticks
 from prefdata.report.model import Histogram, Share
 from prefdata.report.visible import plain
 
-_WIDTH, _HEIGHT = 520.0, 210.0
-_LABELS, _VALUES = 168.0, 96.0  # columns beside the plot of a row chart
+_WIDTH, _HEIGHT = 540.0, 210.0
+_LABELS, _VALUES = 168.0, 126.0  # columns beside the plot of a row chart
 _LABEL_CHARACTERS = 25
 _STEP = 24.0  # from row to row
 _DECADES = 2.5  # of a logarithmic axis that are enough to mark whole powers of ten only

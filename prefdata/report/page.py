@@ -34,7 +34,7 @@ def _page(report: Report, drawn: list[Chart], samples: int) -> str:
         .get_template("report.html.j2")
         .render(
             report=report,
-            title=", ".join(source.name for source in report.made.inputs),
+            title=words.subject(report),
             verdict=words.verdict(report),
             charts=drawn,
             most_samples=samples,

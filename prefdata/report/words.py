@@ -52,6 +52,12 @@ def interval(share: Share) -> str:
     return f"{100 * share.value:.1f} ({100 * share.low:.1f} to {100 * share.high:.1f})"
 
 
+def subject(report: Report) -> str:
+    """Returns what the report is about: the first thing that was read, and how many others."""
+    first, *others = [source.name for source in report.made.inputs]
+    return f"{first} and {number(len(others), 'other')}" if others else first
+
+
 def verdict(report: Report) -> str:
     """Returns whether the set is fit to train on, in one sentence."""
     if not report.pairs:
