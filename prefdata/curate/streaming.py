@@ -42,10 +42,10 @@ def judge_file(source: str, plan: Plan, *, progress: Progress = lambda _: None) 
 
 
 def _keys(source: str, plan: Plan, progress: Progress) -> pl.DataFrame:
-    batches = (to_polars(table) for table in read_batches(source, progress=progress))
-    empty = to_polars(PAIRS.empty_table())
-    parts = [_small(side_car(batch, plan)) for batch in (empty, *batches)]
-    return pl.concat(parts).rechunk()
+    keys = _small(side_car(to_polars(PAIRS.empty_table()), plan))
+    for table in read_batches(source, progress=progress):
+        keys.extend(_small(side_car(to_polars(table), plan)))  # in place: no small piece stays
+    return keys
 
 
 def _small(keys: pl.DataFrame) -> pl.DataFrame:
