@@ -4,8 +4,8 @@
     python -m benchmarks.check --keys 5000000              # duplicates, contradictions and cycles
     python -m benchmarks.check --dedup-gb 10               # curate --dedup exact in bounded memory
 
-Pairs are those of benchmarks.convert (HH) as `prefdata convert` writes them to Parquet; where more are
-asked for than are made, texts are made different by a number. One pair in a hundred is there twice. The
+Pairs are those of benchmarks.convert (HH) as `prefdata convert` writes them to Parquet, no two alike; to
+be deduplicated, some are taken again and again with a number in every text. One pair in a hundred is there twice. The
 command runs in a process of its own and is measured with all its children (benchmarks/processes.py); rules
 then run one after the other on a set in memory, each with the others' measurements forgotten, so rules that
 share one (both languages, the probes, prompt clusters) each bear it whole.
@@ -31,14 +31,15 @@ from benchmarks.convert_rows import hh_transcripts, write_rows
 from benchmarks.processes import Measured, measure
 from benchmarks.report import machine, table
 from prefdata import __version__, frame
-from prefdata.checks import RULES, Rule, indexed
+from prefdata.checks import RULES, Evidence, Rule, indexed
+from prefdata.checks.duplicate_pair import duplicate_pair
 from prefdata.conversion import ConvertOptions, convert, convert_to
 from prefdata.edges import contradictions, on_cycles
 from prefdata.keys import mixed
 from prefdata.lint import lint
 
 PACKAGES = ("polars", "pyarrow", "numpy", "scikit-learn", "rensa", "rapidfuzz")
-MADE = 200_000  # pairs of benchmarks.convert; making them is slow
+REUSED = 200_000  # pairs of benchmarks.convert that a set to deduplicate is made of
 AGAIN = 100  # every so many pairs one is repeated
 COMMAND = [sys.executable, "-m", "prefdata"]
 SEED = 0
@@ -53,18 +54,19 @@ class Cost(NamedTuple):
     found: int
 
 
-def write_set(path: Path, pairs: int, data: Path | None) -> float:
-    """Writes a converted set of so many pairs and returns the GB of its texts."""
-    made = path.with_suffix(".made.parquet")
-    rows = write_rows(islice(hh_transcripts(data), min(pairs, MADE)), path.with_suffix(".jsonl"))
-    convert_to([str(rows.path)], made, ConvertOptions(), command=["benchmarks.check"])
-    base = pq.read_table(made).combine_chunks()
+def write_set(path: Path, pairs: int, data: Path | None, made: int) -> float:
+    """Writes a converted set of so many pairs, made of `made`, and returns the GB of its messages."""
+    converted = path.with_suffix(".made.parquet")
+    rows = write_rows(islice(hh_transcripts(data), min(pairs, made)), path.with_suffix(".jsonl"))
+    convert_to([str(rows.path)], converted, ConvertOptions(), command=["benchmarks.check"])
+    rows.path.unlink()
+    base = pq.read_table(converted).combine_chunks()
     size = 0
     with pq.ParquetWriter(path, frame.PAIRS, compression="zstd", compression_level=1) as writer:
         for number, start in enumerate(range(0, pairs, base.num_rows)):
             part = _numbered(base.slice(0, pairs - start), number)
             for batch in part.to_batches(max_chunksize=4096):
-                size += sum(_text_bytes(batch[side]) for side in ("prompt", "chosen", "rejected"))
+                size += sum(batch[side].nbytes for side in ("prompt", "chosen", "rejected"))
                 writer.write_batch(batch)
     return size / 1e9
 
@@ -97,10 +99,6 @@ def _with_number(messages: pa.ListArray, number: int) -> pa.ListArray:
     return frame.messages_column(counts, **used | {"content": marked})
 
 
-def _text_bytes(messages: pa.ListArray) -> int:
-    return messages.nbytes
-
-
 def rule_costs(pairs: pl.DataFrame) -> Iterator[Cost]:
     """Yields what each label-only rule takes on the set, alone."""
     for rule in sorted(RULES, key=lambda rule: rule.code):
@@ -120,9 +118,9 @@ def _cost(rule: Rule, pairs: pl.DataFrame) -> Cost:
 
 
 def key_edges(pairs: int) -> pl.DataFrame:
-    """Returns ids and edges as `prefdata.edges` makes them: prompts of five completions each."""
+    """Returns ids and edges as `prefdata.edges` makes them: one prompt a pair on average, of five completions each."""
     random = np.random.default_rng(SEED)
-    prompt = random.integers(0, pairs // 5, pairs, np.uint64)
+    prompt = random.integers(0, pairs, pairs, np.uint64)
     ends = [random.integers(0, 5, pairs, np.uint64) for _ in range(2)]
     ends[1] = np.where(ends[0] == ends[1], (ends[1] + np.uint64(1)) % np.uint64(5), ends[1])
     winner, loser = (mixed(mixed(prompt, end), end) for end in ends)
@@ -134,12 +132,16 @@ def key_edges(pairs: int) -> pl.DataFrame:
 def time_keys(pairs: int) -> str:
     """Returns a table of what looking across pairs takes, keys given."""
     edges = key_edges(pairs)
+    places = edges.select(
+        "index",
+        id=pl.format("{}{}", "winner", "loser"),
+        source=pl.lit("set"),
+        file=pl.lit("set.jsonl"),
+        row=pl.col("index").cast(pl.Int64),
+    )
     rows = []
     for name, find in (
-        (
-            "exact duplicates",
-            lambda: edges.filter(~pl.struct("winner", "loser").is_first_distinct()),
-        ),
+        ("exact duplicates", lambda: duplicate_pair(Evidence(pairs=places))),
         ("contradictions", lambda: contradictions(edges)),
         ("cycles", lambda: on_cycles(edges)),
     ):
@@ -159,7 +161,7 @@ def _measured(cost: Measured) -> str:
 
 def _check(folder: Path, pairs: int, data: Path | None) -> None:
     path = folder / "pairs.parquet"
-    size = write_set(path, pairs, data)
+    size = write_set(path, pairs, data, pairs)
     print(
         f"{pairs:,} pairs, {size:.2f} GB of messages, {path.stat().st_size / 1e9:.2f} GB of Parquet"
     )
@@ -177,9 +179,8 @@ def _row(cost: Cost, pairs: int) -> tuple[str, ...]:
 
 def _dedup(folder: Path, gigabytes: float, data: Path | None) -> None:
     path, output = folder / "large.parquet", folder / "kept.parquet"
-    per_pair = write_set(path, 20_000, data) / 20_000
-    pairs = int(gigabytes / per_pair)
-    size = write_set(path, pairs, data)
+    pairs = int(gigabytes / write_set(path, 20_000, data, 20_000) * 20_000)
+    size = write_set(path, pairs, data, REUSED)
     command = [*COMMAND, "curate", str(path), "-o", str(output), "--dedup", "exact"]
     cost = measure(command)
     kept = pq.read_metadata(output).num_rows

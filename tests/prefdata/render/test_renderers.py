@@ -67,7 +67,7 @@ def test_statistics_of_nothing() -> None:
 
 
 def test_nothing_found() -> None:
-    text = shown(lint(frame(pair("q", "a", "b")), select=["PD2"]))
+    text = shown(lint(frame(pair("q", "a", "b")), select=["PD201", "PD203", "PD308"]))
     assert text == "1 pair · nothing found by 3 rules\n"
 
 
