@@ -229,9 +229,9 @@ def _made(part: str, rows: pl.DataFrame, plan: _Plan, anew: Anew) -> Made:
 
 def _weighted(pairs: pl.DataFrame, plan: _Plan, pairing: Pairing) -> pl.DataFrame:
     """Returns the pairs with the weights of their new rankings, or without those of the old ones."""
-    remade = plan.order["how"] != "beside"
-    if not pairing.weights:
-        remade &= pairs["meta"].str.contains('"pair_weight"', literal=True)
+    # without weights, a ranking of one pair has lost its own as well, although it is not paired anew
+    weightless = pairs["meta"].str.contains('"pair_weight"', literal=True)
+    remade = plan.order["how"] != "beside" if pairing.weights else weightless
     number = plan.order.select(pl.len().over("ranking", pl.col("how") != "beside")).to_series()
     at = remade.arg_true()
     texts = [
