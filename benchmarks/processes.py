@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from resource import RUSAGE_CHILDREN, getrusage
 from threading import Event, Thread
 from typing import NamedTuple
@@ -37,9 +36,10 @@ class Measured(NamedTuple):
 def measure(command: list[str]) -> Measured:
     """Runs a command to its end; a failure ends the benchmark with the last of its output.
 
-    It waits for every process that the command leaves behind, so the caller must have no other children.
+    It waits for every process that the command leaves behind; children the caller had before are not its own.
     """
     _adopt_orphans()
+    others = _children()
     with tempfile.TemporaryFile() as log:
         before = _children_cpu_s()
         started = time.perf_counter()
@@ -50,7 +50,8 @@ def measure(command: list[str]) -> Measured:
         if status:
             log.seek(0)
             sys.exit(f"{' '.join(command)}: failed\n{log.read()[-2000:].decode(errors='replace')}")
-    _wait_for_orphans()
+    while orphans := _children() - others:
+        os.waitpid(orphans.pop(), 0)
     return Measured(wall, _children_cpu_s() - before, peak.mb)
 
 
@@ -62,10 +63,8 @@ def _adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _wait_for_orphans() -> None:
-    with suppress(ChildProcessError):
-        while True:
-            os.wait()
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
 
 
 def _children_cpu_s() -> float:
