@@ -13,7 +13,7 @@ from msgspec import Struct
 from prefdata.checks import Evidence, Rule, find_rule
 from prefdata.findings import LEVELS, Findings, RuleCount
 from prefdata.io.manifest import Counts, LayoutEntry, Manifest, sha256, sibling
-from prefdata.report import clues, labels, lengths, makeup, repeats
+from prefdata.report import clues, labels, lengths, makeup, models, repeats
 from prefdata.report.model import Broken, Input, Made, Measured, Report, RuleRun, Sample
 from prefdata.report.samples import samples
 from prefdata.version import __version__
@@ -72,6 +72,7 @@ def collect(
         "margins": labels.margin_histogram,
         "votes": labels.votes_on,
         "positions": labels.positions,
+        "models": models.models,
         "duplicates": lambda data: repeats.duplicates(data, making.similarity),
         "shortcuts": clues.families,
         "words": clues.words,

@@ -1,4 +1,4 @@
-"""The charts of a page, at most twelve; what has nothing to show is left out."""
+"""The charts of a page, at most twelve; what has nothing to show is left out, then what comes last."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from prefdata.report.model import Breakdown, Copies, Histogram, Report, Series, 
 from prefdata.report.words import compact, interval, number, percent
 
 _PROMPT, _CHOSEN, _REJECTED, _OTHER = 0, 1, 2, 3  # tones
+_CHARTS = 12
 _FAMILIES = {"all": "all of it", "surface": "all of the surface", "words": "words and word pairs"}
 
 
 def charts(report: Report) -> list[Chart]:
     """Returns the charts in the order of the page."""
-    return [
+    every = [
         *_lengths(report),
         *_length_gaps(report),
         *_shortcuts(report),
@@ -23,10 +24,12 @@ def charts(report: Report) -> list[Chart]:
         *_agreement(report),
         *_annotators(report),
         *_positions(report),
+        *_models(report),
         *_duplicates(report),
         *_breakdown(report.sources, "Where the pairs come from"),
         *_breakdown(report.languages, "Languages of the prompts"),
     ]
+    return every[:_CHARTS]
 
 
 def _lengths(report: Report) -> Iterator[Chart]:
@@ -206,6 +209,23 @@ def _positions(report: Report) -> Iterator[Chart]:
             rows,
             title="Does the side shown first win?",
             note="share won by the side that the annotator saw first; dashed: no bias",
+            span=_span(rows),
+            mark=percent,
+            baseline=0.5,
+        )
+
+
+def _models(report: Report) -> Iterator[Chart]:
+    rows = [
+        Measure(one.model, f"{one.strength:+.2f} · {_of(one.won)}", share=one.won)
+        for one in report.models
+    ]
+    if rows:
+        yield row_chart(
+            rows,
+            title="Which model wins?",
+            note="share of its pairs against the others that each one wins, by Bradley-Terry strength"
+            " (nats); dashed: one half",
             span=_span(rows),
             mark=percent,
             baseline=0.5,

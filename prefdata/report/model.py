@@ -117,6 +117,14 @@ class Word(_Part):
     adjusted_p: float
 
 
+class ModelRecord(_Part):
+    """How a model fares against the others (Bradley & Terry 1952)."""
+
+    model: str
+    strength: float = Field(description="log-strength in nats; the mean of all is 0")
+    won: Share
+
+
 class Portion(_Part):
     """How many pairs something holds of."""
 
@@ -227,6 +235,7 @@ class Report(_Part):
     margins: Histogram | None
     votes: Votes | None
     positions: list[Position]
+    models: list[ModelRecord] = Field(description="the strongest first")
     duplicates: Duplicates
     shortcuts: list[Family]
     words: list[Word]

@@ -83,32 +83,6 @@ def hodge_rank(
     return Ranking(scores, residuals, left / total if total else 0.0)
 
 
-def cyclic_triads(winners: Nodes, losers: Nodes, nodes: int) -> int:
-    """Returns how many sets of three nodes prefer each other in a circle.
-
-    Args:
-        winners: (E,) node ids, 0 to `nodes` - 1; no edge twice, nor in both directions.
-        losers: (E,) likewise.
-        nodes: N.
-    """
-    graph = _adjacency(winners, losers, nodes)
-    # each triad closes one walk of three steps from each of its nodes
-    return int((graph @ graph).multiply(graph.T).sum()) // 3
-
-
-def kendall_zeta(triads: int, nodes: int) -> float:
-    """Returns Kendall's coefficient of consistence of a round robin (Kendall & Babington Smith 1940).
-
-    1 says that there is a ranking, 0 that there are as many cyclic triads as can be.
-
-    Args:
-        triads: cyclic triads of the tournament.
-        nodes: contestants, each compared once with each other; at least 3.
-    """
-    most = nodes**3 - nodes if nodes % 2 else nodes**3 - 4 * nodes
-    return 1 - 24 * triads / most
-
-
 def _adjacency(winners: Nodes, losers: Nodes, nodes: int):  # type: ignore[no-untyped-def]
     from scipy.sparse import coo_array
 

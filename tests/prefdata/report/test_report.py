@@ -168,6 +168,30 @@ def test_a_rich_set_has_every_chart_but_none_too_many(report: Report) -> None:
     assert "Languages of the prompts" not in titles, "there is one"
 
 
+def test_models_are_ordered_by_strength_and_pairs_with_strangers_left_out() -> None:
+    games = [("a", "b"), ("a", "b"), ("b", "a"), ("b", "c"), ("a", "a"), ("c", None)]
+    sides = [dict(zip(("chosen_model", "rejected_model"), game, strict=True)) for game in games]
+    pairs = frame(*(pair(str(n), "yes", "no", **side) for n, side in enumerate(sides)))
+    found = report_on(pairs).models
+    assert [(one.model, one.won.value, one.won.of) for one in found] == [
+        ("a", 2 / 3, 3),
+        ("b", 1 / 2, 4),
+        ("c", 0, 1),
+    ]
+    assert sum(one.strength for one in found) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_page_of_everything_keeps_to_twelve_charts() -> None:
+    told = labelled(60).with_columns(
+        chosen_model=pl.lit("a"),
+        rejected_model=pl.lit("b"),
+        source=pl.Series([f"s{n % 2}" for n in range(60)]),
+    )
+    titles = [chart.title for chart in charts(report_on(told))]
+    assert "Which model wins?" in titles
+    assert len(titles) <= 12
+
+
 def test_a_bare_set_has_no_empty_charts() -> None:
     report = report_on(frame(pair("", "", "")))
     assert [chart.title for chart in charts(report)] == []

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from itertools import permutations
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefdata.stats.graph import cyclic_triads, hodge_rank, kendall_zeta, strong_components
+from prefdata.stats.graph import hodge_rank, strong_components
 
 NODES = 7
 
@@ -58,23 +56,3 @@ def test_a_cycle_is_all_inconsistent_and_a_ranking_is_not_at_all(length: int) ->
     )
     chain = hodge_rank(nodes[:-1], nodes[1:], ones[1:], ones[1:], length)
     assert chain.inconsistency == pytest.approx(0, abs=1e-9)
-
-
-@given(st.integers(3, 7), st.randoms(use_true_random=False))
-def test_triads_of_a_round_robin(size: int, random) -> None:
-    games = [(i, j) if random.random() < 0.5 else (j, i) for i in range(size) for j in range(i)]
-    won = np.bincount(columns(games)[0], minlength=size)
-    # Kendall & Babington Smith 1940, from the scores alone
-    expected = size * (size - 1) * (2 * size - 1) / 12 - (won**2).sum() / 2
-    triads = cyclic_triads(*columns(games), size)
-    assert triads == expected
-    circles = [p for p in permutations(range(size), 3) if p[0] == min(p)]
-    played = set(games)
-    assert triads == sum({(a, b), (b, c), (c, a)} <= played for a, b, c in circles)
-    assert 0 <= kendall_zeta(triads, size) <= 1
-
-
-def test_zeta_is_one_for_a_ranking_and_zero_for_the_regular_tournament() -> None:
-    assert kendall_zeta(0, 5) == 1
-    circle = [(i, (i + step) % 5) for i in range(5) for step in (1, 2)]
-    assert kendall_zeta(cyclic_triads(*columns(circle), 5), 5) == 0
