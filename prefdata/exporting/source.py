@@ -59,7 +59,7 @@ def is_canonical(path: Path) -> bool:
 
 def _parquet_pairs(path: Path, progress: Callable[[int], None]) -> Iterator[Pair]:
     """Yields the pairs of a file whose types say that they are ours, without looking at each."""
-    file = pq.ParquetFile(path)
+    file = pq.ParquetFile(path, pre_buffer=False)  # else all of it stays in memory
     total, done, size = file.metadata.num_rows, 0, path.stat().st_size
     for batch in file.iter_batches(_BATCH_ROWS):
         yield from map(_as_pair, batch.to_pylist())

@@ -259,7 +259,9 @@ def _arrow(source: str, head: bytes, file: IO[bytes]) -> Iterator[pa.RecordBatch
     file.seek(0)
     try:
         if head.startswith(_PARQUET):
-            yield from pq.ParquetFile(file).iter_batches(batch_size=BLOCK_ROWS)
+            # buffered ahead, the whole file would stay in memory until its last batch is read
+            parquet = pq.ParquetFile(file, pre_buffer=False)
+            yield from parquet.iter_batches(batch_size=BLOCK_ROWS)
         elif head.startswith(_ARROW):
             opened = pa.ipc.open_file(file)
             yield from (opened.get_batch(i) for i in range(opened.num_record_batches))
