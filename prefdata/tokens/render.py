@@ -7,8 +7,8 @@ special tokens are added: a chat template writes its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from prefdata.errors import InputError
-from prefdata.tokens.template import apply_template, conversation, template_arguments
+from prefdata.tokens.template import PairTexts, pair_texts
 from prefdata.types import Messages
 
 if TYPE_CHECKING:
@@ -51,12 +51,6 @@ class Rendered(NamedTuple):
     rejected_ids: list[int]
 
 
-class _Texts(NamedTuple):
-    prompt: str
-    chosen: str  # prompt and completion
-    rejected: str  # prompt and completion
-
-
 def render(
     tokenizer: PreTrainedTokenizerBase,
     prompt: Messages,
@@ -85,9 +79,9 @@ def render(
         "tools": tools,
         "chat_template_kwargs": chat_template_kwargs,
     }
-    texts = _texts(tokenizer, row, None)
-    ids = _tokenise(tokenizer, texts)
-    return Rendered(*(side.tolist() for side in _split(*(ids[text] for text in texts))))
+    texts = pair_texts(tokenizer, row)
+    ids = tokenise(tokenizer, texts)
+    return Rendered(*(side.tolist() for side in split_sides(*(ids[text] for text in texts))))
 
 
 def render_frame(
@@ -119,44 +113,29 @@ def _render_batch(
     part: pl.DataFrame,
     prompts: dict[tuple[str, str | None], str],
 ) -> pa.RecordBatch:
-    texts: list[_Texts] = []
+    texts: list[PairTexts] = []
     refused: list[str] = []
     for row in part.iter_rows(named=True):
         key = (row["prompt_id"], row["chat_template_kwargs"])
         try:
-            texts.append(_texts(tokenizer, row, prompts.get(key)))
+            texts.append(pair_texts(tokenizer, row, prompts.get(key)))
         except InputError as error:
             refused.append(f"{row['file']}:{row['row']} ({row['id']}): {error.message}")
         else:
             prompts[key] = texts[-1].prompt
     if refused:
         raise _refusal(refused)
-    ids = _tokenise(tokenizer, (text for pair in texts for text in pair))
-    sides = zip(*(_split(*(ids[text] for text in pair)) for pair in texts), strict=True)
-    columns = [pa.array(part["id"].to_list(), pa.string()), *map(_list_array, sides)]
+    ids = tokenise(tokenizer, (text for pair in texts for text in pair))
+    sides = zip(*(split_sides(*(ids[text] for text in pair)) for pair in texts), strict=True)
+    columns = [pa.array(part["id"].to_list(), pa.string()), *map(list_array, sides)]
     return pa.RecordBatch.from_arrays(columns, schema=TOKENS)
 
 
-def _texts(
-    tokenizer: PreTrainedTokenizerBase, row: Mapping[str, Any], known_prompt: str | None
-) -> _Texts:
-    """Returns the three texts of a pair; `known_prompt` is its prompt's, if rendered before."""
-    arguments = template_arguments(row["tools"], row["chat_template_kwargs"])
-    prompt, chosen, rejected = (
-        conversation(row[side]) for side in ("prompt", "chosen", "rejected")
-    )
-    if known_prompt is None:
-        known_prompt = apply_template(tokenizer, prompt, arguments, generation_prompt=True)
-    return _Texts(
-        known_prompt,
-        apply_template(tokenizer, prompt + chosen, arguments),
-        apply_template(tokenizer, prompt + rejected, arguments),
-    )
-
-
-def _tokenise(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> dict[str, Ids]:
+def tokenise(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> dict[str, Ids]:
     """Returns the ids of each distinct text."""
     distinct = list(dict.fromkeys(texts))
+    if not distinct:
+        return {}
     encoded = tokenizer(
         distinct, add_special_tokens=False, return_attention_mask=False, verbose=False
     )["input_ids"]
@@ -165,7 +144,7 @@ def _tokenise(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> dict[
     }
 
 
-def _split(prompt: Ids, chosen: Ids, rejected: Ids) -> tuple[Ids, Ids, Ids]:
+def split_sides(prompt: Ids, chosen: Ids, rejected: Ids) -> tuple[Ids, Ids, Ids]:
     """Returns the shared start, and what follows it on each side."""
     shared = min(_common_prefix(prompt, chosen), _common_prefix(prompt, rejected))
     return prompt[:shared], chosen[shared:], rejected[shared:]
@@ -177,7 +156,8 @@ def _common_prefix(a: Ids, b: Ids) -> int:
     return int(different[0]) if different.size else shorter
 
 
-def _list_array(rows: Sequence[Ids]) -> pa.ListArray:
+def list_array(rows: Sequence[Ids]) -> pa.ListArray:
+    """Returns a column of `TOKENS`."""
     offsets = np.zeros(len(rows) + 1, dtype=np.int32)
     np.cumsum([len(row) for row in rows], out=offsets[1:])
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(rows)))

@@ -1,0 +1,88 @@
+"""How token ids begin and end: a beginning token twice, no end token, or one too many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefdata.errors import InputError
+from prefdata.tokens.load import generation_stops, special_tokens
+from prefdata.tokens.template import apply_template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_LOOKED_AT = 16  # tokens from the end; more white space than that is no end of a turn
+
+
+class Ends(NamedTuple):
+    """What is wrong with the ends of a pair's sides, in words; None where nothing is."""
+
+    missing: str | None
+    doubled: str | None
+
+
+class Boundaries:
+    """Looks at the first and last tokens of rendered pairs.
+
+    A completion ends with a token at which generation stops: EOS, and what generation_config.json
+    adds to it. Where there is no such file, the special token counts, too, with which the template
+    ends a plain answer: Gemma's turns, for one, end with another than its EOS.
+
+    Args:
+        tokenizer: the one that rendered them.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._bos = tokenizer.bos_token_id
+        self._texts: dict[int, str] = {}
+        stops = generation_stops(tokenizer)
+        others = self._end_of_turn() if stops is None else stops
+        self._ends = frozenset([tokenizer.eos_token_id, *others])
+
+    def begins_twice(self, prompt_ids: NDArray[np.int32]) -> bool:
+        """Returns whether the first two tokens are both the beginning-of-sequence token."""
+        return self._bos is not None and prompt_ids[:2].tolist() == [self._bos] * 2
+
+    def ends(self, sides: Mapping[str, NDArray[np.int32]]) -> Ends:
+        """Returns what is wrong with the ends of completions, given by side."""
+        missing, doubled = [], []
+        for name, ids in sides.items():
+            last = self._last_two(ids[-_LOOKED_AT:].tolist())
+            if not last or last[0] not in self._ends:
+                missing.append(f"{name} {self._ending(last)}")
+            elif last == [last[0]] * 2:
+                doubled.append(f"{name} ends with {self._text(last[0])} twice")
+        return Ends(", ".join(missing) or None, ", ".join(doubled) or None)
+
+    def _end_of_turn(self) -> list[int]:
+        """Returns the special token that ends an answer as the template writes it, if one does."""
+        talk = [{"role": role, "content": "Hi"} for role in ("user", "assistant")]
+        try:
+            text = apply_template(self._tokenizer, talk, {})
+        except InputError:
+            return []
+        last = self._last_two(self._tokenizer(text, add_special_tokens=False)["input_ids"])[:1]
+        return [token for token in last if self._text(token) in special_tokens(self._tokenizer)]
+
+    def _ending(self, last: list[int]) -> str:
+        return f"ends with {self._text(last[0])!r}" if last else "has no tokens"
+
+    def _last_two(self, ids: Sequence[int]) -> list[int]:
+        """Returns the last tokens that are not white space, last first, two of them if it has two."""
+        found: list[int] = []
+        for token in reversed(ids):
+            if self._text(token).strip():
+                found.append(token)
+            if len(found) == 2:
+                break
+        return found
+
+    def _text(self, token: int) -> str:
+        if token not in self._texts:
+            self._texts[token] = str(self._tokenizer.decode([token]))
+        return self._texts[token]
