@@ -1,8 +1,8 @@
 """What the trainer sees: pairs as token ids. The only place that applies a chat template.
 
 `load_tokenizer` finds a tokenizer, `render` and `render_frame` turn pairs into token ids, `truncate`
-and `token_facts` say what a `max_length` does to them, `measure_pairs` all that rules look at. Importing this package loads no transformers;
-torch is never imported by it.
+and `token_facts` say what a `max_length` does to them, `measure_pairs` all that rules look at.
+Importing this package loads no transformers; torch is never imported by it.
 """
 
 from __future__ import annotations

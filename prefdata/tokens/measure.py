@@ -177,7 +177,7 @@ def _rewritten(row: Mapping[str, Any], texts: PairTexts) -> str | None:
         "chosen": rewritten(row["chosen"], texts.chosen, texts.prompt),
         "rejected": rewritten(row["rejected"], texts.rejected, texts.prompt),
     }
-    return ", ".join(f"{side} loses {what}" for side, what in changes.items() if what) or None
+    return ", ".join(f"{side} {what}" for side, what in changes.items() if what) or None
 
 
 def _special_tokens_in(pairs: pl.DataFrame, tokens: list[str]) -> pl.Series:

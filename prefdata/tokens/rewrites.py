@@ -11,7 +11,7 @@ _END_OF_THOUGHT = "</think>"
 
 
 def rewritten(messages: Iterable[Mapping[str, Any]], text: str, prompt: str) -> str | None:
-    """Returns what of a completion's assistant turns is not in its text as it is in the data.
+    """Returns what the template does to a completion's assistant turns; None where they stay.
 
     Args:
         messages: canonical messages of the completion.
@@ -21,7 +21,7 @@ def rewritten(messages: Iterable[Mapping[str, Any]], text: str, prompt: str) -> 
     Examples:
         >>> said = [{"role": "assistant", "content": "Blue. "}]
         >>> rewritten(said, "<user>A colour?<model>Blue.<end>", "<user>A colour?<model>")
-        'white space at its edges'
+        'loses white space at its edges'
         >>> rewritten(said, "<user>A colour?<model>Blue. <end>", "<user>A colour?<model>") is None
         True
     """
@@ -47,7 +47,7 @@ def _changes(message: Mapping[str, Any], text: str, completion: int) -> Iterator
     if not _ends_in(content, text, completion):
         yield _change(content, text, completion)
     if not _ends_in(thinking, text, completion):
-        yield "its thinking"
+        yield "loses its thinking"
     if message["tool_calls"]:
         yield from _call_changes(json.loads(message["tool_calls"]), text[completion:])
 
@@ -64,12 +64,12 @@ def _ends_in(part: str, text: str, completion: int) -> bool:
 def _change(content: str, text: str, completion: int) -> str:
     answer = content.rpartition(_END_OF_THOUGHT)[2].strip()
     if _ends_in(content.strip(), text, completion):
-        return "white space at its edges"
+        return "loses white space at its edges"
     if "".join(content.split()) in "".join(text.split()):
-        return "white space"
+        return "has other white space"
     if _END_OF_THOUGHT in content and _ends_in(answer, text, completion):
-        return "its thinking"
-    return "its text"
+        return "loses its thinking"
+    return "is another text"
 
 
 def _call_changes(calls: list[Any], text: str) -> Iterator[str]:
@@ -77,11 +77,11 @@ def _call_changes(calls: list[Any], text: str) -> Iterator[str]:
         function = call.get("function", call)
         arguments = function.get("arguments")
         if str(function.get("name", "")) not in text:
-            yield "its tool calls"
+            yield "loses its tool calls"
         elif isinstance(arguments, str) and _is_quoted(arguments, text):
-            yield "its tool calls' arguments, which become a quoted string,"
+            yield "has tool-call arguments as a quoted string"
         elif not all(_is_written(leaf, text) for leaf in _leaves(_decoded(arguments))):
-            yield "its tool calls' arguments"
+            yield "has other tool-call arguments"
 
 
 def _is_quoted(arguments: str, text: str) -> bool:
