@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from prefalign.losses import LOSSES
+from prefalign.losses import LOSSES, loss_of
 from prefalign.metrics import Estimate
 from prefalign.record import MODEL_DIR, RunRecord
 from prefdata.io.write import atomic
@@ -63,7 +63,7 @@ def card(record: RunRecord) -> str:
         front=yaml.safe_dump(front, sort_keys=False),
         title=f"{Path(record.model.name).name}-{method['name']}",
         method=method["name"].upper(),
-        paper=LOSSES.get(method["name"]).paper,
+        paper=loss_of(LOSSES.get(method["name"]).params.model_validate(method)).paper,
         base=record.model.name,
         settings=settings,
         pairs=record.train.pairs,

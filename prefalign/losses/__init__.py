@@ -66,6 +66,10 @@ class LossParams(BaseModel):
         """Returns the facts under these settings, given those the loss is registered with."""
         return usual
 
+    def papers(self, usual: str) -> str:
+        """Returns the arXiv numbers to cite, given that the loss is registered with."""
+        return usual
+
 
 class NllParams(LossParams):
     """Settings of a loss with a language-modelling term, which the engine then computes."""
@@ -176,7 +180,7 @@ class Loss:
     Attributes:
         params: its settings model; the `method` block of a run file is parsed with it.
         terms: `(PairLogps, params) -> Terms`.
-        paper: arXiv number.
+        paper: arXiv number, or several with commas.
         facts: what it needs; `loss_of` returns it with those of its settings.
     """
 
@@ -224,6 +228,6 @@ def loss(
 
 
 def loss_of(params: LossParams) -> Loss:
-    """Returns the loss that `params` are settings of, with the facts that hold under them."""
+    """Returns the loss that `params` are settings of, with its facts and papers under them."""
     item = LOSSES.get(params.name)
-    return replace(item, facts=params.facts(item.facts))
+    return replace(item, facts=params.facts(item.facts), paper=params.papers(item.paper))

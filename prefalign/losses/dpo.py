@@ -58,6 +58,11 @@ class Dpo(LossParams):
             needs_label_probability=self.labels == "votes",
         )
 
+    def papers(self, usual: str) -> str:
+        """Returns the arXiv numbers of the losses, of DPO's own where there is only a term of SFT."""
+        found = [part.paper for part, _ in self.parts if not part.per_token]
+        return ", ".join(dict.fromkeys(found)) or usual
+
     @field_validator("loss", mode="before")
     @classmethod
     def _known_losses(cls, value: Any) -> Any:

@@ -181,6 +181,19 @@ def test_a_loss_reads_nothing_beyond_its_facts(params: Dpo) -> None:
             dpo(given._replace(**{name: None}), params)
 
 
+@pytest.mark.parametrize(
+    ("choice", "papers"),
+    [
+        ("sigmoid", "2305.18290"),
+        ("hinge", "2305.10425"),
+        (["aot", "aot_unpaired", "ipo", "sft"], "2406.05882, 2310.12036"),
+        ("sft", "2305.18290"),
+    ],
+)
+def test_the_papers_are_those_of_the_losses(choice: Any, papers: str) -> None:
+    assert loss_of(Dpo(loss=choice)).paper == papers
+
+
 def test_soft_labels_by_hand() -> None:
     # margin 2, beta 0.5: -log sigmoid(1) = 0.31326 for a sure label, 1.31326 for a sure flip
     values = (-2.0, -5.0, 1.0, 1.0, -3.0, -4.0)
