@@ -70,7 +70,9 @@ class Boundaries:
         return [token for token in last if self._text(token) in special_tokens(self._tokenizer)]
 
     def _ending(self, last: list[int]) -> str:
-        return f"ends with {self._text(last[0])!r}" if last else "has no tokens"
+        if not last:
+            return "has no tokens"
+        return f"ends with {self._text(last[0])!r} instead of {self._tokenizer.eos_token}"
 
     def _last_two(self, ids: Sequence[int]) -> list[int]:
         """Returns the last tokens that are not white space, last first, two of them if it has two."""

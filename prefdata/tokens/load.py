@@ -53,7 +53,8 @@ def _read_template(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the chat template {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise InputError(f"{path}: cannot read the chat template: {reason}") from error
 
 
 def _locate(name: str) -> tuple[str, dict[str, Any]]:
