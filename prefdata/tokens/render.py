@@ -7,7 +7,7 @@ special tokens are added: a chat template writes its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
@@ -16,7 +16,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from prefdata.errors import InputError
-from prefdata.tokens.template import PairTexts, pair_texts
+from prefdata.tokens.encode import Encoder, choose_encoder
+from prefdata.tokens.encode_lists import split_pairs
+from prefdata.tokens.load import special_tokens
+from prefdata.tokens.render_texts import COLUMNS, TextRenderer
+from prefdata.tokens.template import pair_texts
 from prefdata.types import Messages
 
 if TYPE_CHECKING:
@@ -36,11 +40,8 @@ TOKENS = pa.schema(
     ]
 )
 _BATCH = 1024  # pairs tokenised in one call: enough to keep every core busy
-_SHOWN = 5  # refused rows named in a message
-_COLUMNS = [
-    *("id", "prompt_id", "prompt", "chosen", "rejected", "tools", "chat_template_kwargs"),
-    *("file", "row"),
-]
+_WORTH_PROOF = 2048  # pairs; fewer are tokenised before anything is proved
+_SAMPLE = 256  # pairs, three texts each
 
 
 class Rendered(NamedTuple):
@@ -89,8 +90,6 @@ def render_frame(
 ) -> pa.Table:
     """Returns the token ids of every pair, in the order of `pairs`, as a table of schema `TOKENS`.
 
-    Every distinct prompt is rendered once; text is tokenised in batches, on all cores.
-
     Args:
         tokenizer: from `load_tokenizer`.
         pairs: canonical pairs.
@@ -99,36 +98,71 @@ def render_frame(
     Raises:
         InputError: the template refuses some rows; the message names them.
     """
-    prompts: dict[tuple[str, str | None], str] = {}
-    batches = []
-    for part in pairs.select(_COLUMNS).iter_slices(_BATCH):
-        batches.append(_render_batch(tokenizer, part, prompts))
+    encoder = encoder_for(tokenizer, pairs)
+    return pa.Table.from_batches(render_batches(tokenizer, pairs, encoder, progress), TOKENS)
+
+
+def render_batches(
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: pl.DataFrame,
+    encoder: Encoder,
+    progress: Progress | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Yields the token ids of every pair, batch by batch, as `render_frame` returns them.
+
+    Args:
+        tokenizer: from `load_tokenizer`.
+        pairs: canonical pairs.
+        encoder: from `encoder_for`.
+        progress: called after each batch with the number of pairs in it.
+
+    Raises:
+        InputError: the template refuses some rows of a batch; the message names them.
+    """
+    renderer = TextRenderer(tokenizer)
+    for part in pairs.select(COLUMNS).iter_slices(_BATCH):
+        ids = encoder.encode(renderer.texts(part))
+        sides = [side.to_arrow() for side in split_pairs(ids)]
+        names = pa.array(part["id"].to_list(), pa.string())
+        yield pa.RecordBatch.from_arrays([names, *sides], schema=TOKENS)
         if progress:
             progress(part.height)
-    return pa.Table.from_batches(batches, TOKENS)
 
 
-def _render_batch(
-    tokenizer: PreTrainedTokenizerBase,
-    part: pl.DataFrame,
-    prompts: dict[tuple[str, str | None], str],
-) -> pa.RecordBatch:
-    texts: list[PairTexts] = []
-    refused: list[str] = []
-    for row in part.iter_rows(named=True):
-        key = (row["prompt_id"], row["chat_template_kwargs"])
-        try:
-            texts.append(pair_texts(tokenizer, row, prompts.get(key)))
-        except InputError as error:
-            refused.append(f"{row['file']}:{row['row']} ({row['id']}): {error.message}")
-        else:
-            prompts[key] = texts[-1].prompt
-    if refused:
-        raise _refusal(refused)
-    ids = tokenise(tokenizer, (text for pair in texts for text in pair))
-    sides = zip(*(split_sides(*(ids[text] for text in pair)) for pair in texts), strict=True)
-    columns = [pa.array(part["id"].to_list(), pa.string()), *map(list_array, sides)]
-    return pa.RecordBatch.from_arrays(columns, schema=TOKENS)
+def encoder_for(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> Encoder:
+    """Returns the fastest encoder that is proved on a sample of `pairs` to have the tokenizer's ids."""
+    if pairs.height < _WORTH_PROOF:
+        return choose_encoder(tokenizer, [])
+    try:
+        sample = TextRenderer(tokenizer).texts(_sample(tokenizer, pairs).select(COLUMNS))
+    except InputError:  # `render_batches` says so of all rows
+        sample = []
+    return choose_encoder(tokenizer, sample)
+
+
+def _sample(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Returns pairs from all over the set, those farthest from ASCII, and some with special tokens."""
+    import polars as pl
+
+    content = pl.element().struct.field("content")
+    sides = ("prompt", "chosen", "rejected")
+    foreign = pl.sum_horizontal(
+        pl.col(side).list.eval(content.str.len_bytes() - content.str.len_chars()).list.sum()
+        for side in sides
+    )
+    special = pl.any_horizontal(
+        pl.col(side).list.eval(content.str.contains_any(special_tokens(tokenizer))).list.any()
+        for side in sides
+    )
+    quarter = _SAMPLE // 4
+    number = pl.int_range(pl.len())
+    spread = pl.Series(np.linspace(0, pairs.height - 1, 2 * quarter).astype(np.int64))
+    rows = pairs.select(
+        foreign=foreign.arg_sort(descending=True).head(quarter).cast(pl.Int64).implode(),
+        special=number.filter(special).head(quarter).cast(pl.Int64).implode(),
+    ).row(0)
+    chosen = pl.concat([spread, *(pl.Series(found, dtype=pl.Int64) for found in rows)])
+    return pairs[chosen.unique().sort()]
 
 
 def tokenise(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> dict[str, Ids]:
@@ -161,13 +195,3 @@ def list_array(rows: Sequence[Ids]) -> pa.ListArray:
     offsets = np.zeros(len(rows) + 1, dtype=np.int32)
     np.cumsum([len(row) for row in rows], out=offsets[1:])
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(rows)))
-
-
-def _refusal(refused: list[str]) -> InputError:
-    shown = "\n  ".join(refused[:_SHOWN])
-    more = f"\n  and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
-    return InputError(
-        f"the chat template refuses {len(refused)} pairs:\n  {shown}{more}",
-        hint="take these rows out, change their messages to what the template accepts, or use "
-        "another model's template",
-    )
