@@ -80,6 +80,11 @@ class Batch(_Group):
 
     global_batch_size: int = Field(16, ge=1, description="pairs per optimiser step, all processes")
     micro_batch_size: int = Field(2, ge=1, description="pairs per forward pass of one process")
+    micro_batch_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="instead: tokens per forward pass of one process, shared prompts counted once",
+    )
 
 
 class Hardware(_Group):
