@@ -53,7 +53,9 @@ def card(record: RunRecord) -> str:
     """Returns the card of a run as Markdown with the hub's front matter."""
     method = record.config["method"]
     lora = record.config["model"]["lora"]
-    settings = ", ".join(f"{name} {value}" for name, value in method.items() if name != "name")
+    settings = ", ".join(
+        f"{name} {value}" for name, value in method.items() if name != "name" and value is not None
+    )
     front = {
         "base_model": record.model.name,
         "library_name": "peft" if lora else "transformers",

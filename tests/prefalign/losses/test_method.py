@@ -12,7 +12,7 @@ from trl import DPOConfig
 
 from prefalign.config import load_run
 from prefalign.engine.trl_dpo import loss_values
-from prefalign.losses import LOSSES, Facts, LossParams, PairLogps, loss_of
+from prefalign.losses import LOSSES, Facts, LossParams, PairLogps, loss_of, offered
 from prefalign.losses.dpo import Dpo, dpo
 from prefalign.losses.dpo_losses import DPO_LOSSES
 from prefalign.losses.orpo import Orpo
@@ -248,11 +248,20 @@ def test_separable_losses_do_not_see_company() -> None:
     ],
 )
 def test_what_the_engine_does_not_give_is_refused(
-    method: str, expected: str, tmp_path: Path
+    method: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(offered, "OFFERED", frozenset())
     (problem,) = problems(method, tmp_path, engine="prefalign")
     assert problem.startswith(expected)
     assert "engine: prefalign does not give" in problem
+
+
+def test_what_an_engine_gives_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = Dpo(loss=["aot", "sigmoid"], ld_alpha=0.5)
+    monkeypatch.setattr(offered, "OFFERED", frozenset({"needs_tails"}))
+    assert [setting for setting, _ in offered.missing(params)] == ["loss"]
+    monkeypatch.setattr(offered, "OFFERED", frozenset({"needs_tails", "pair_separable"}))
+    assert list(offered.missing(params)) == []
 
 
 def test_trl_takes_the_same_settings() -> None:
