@@ -20,6 +20,25 @@ from prefalign.tokenise import TokenStore
 from prefalign.trainer import argument_values
 from prefdata.errors import ConfigError
 
+LOSSES_OF_TRL = frozenset(
+    [
+        "sigmoid",
+        "hinge",
+        "ipo",
+        "exo_pair",
+        "nca_pair",
+        "robust",
+        "bco_pair",
+        "sppo_hard",
+        "aot",
+        "aot_unpaired",
+        "apo_zero",
+        "apo_down",
+        "discopop",
+        "sft",
+        "sigmoid_norm",
+    ]
+)
 _DIVERGENCES = {
     "reverse_kl": "reverse_kl",
     "forward_kl": "forward_kl",
@@ -66,6 +85,8 @@ def loss_values(method: Dpo) -> dict[str, Any]:
 
 
 def _unknown_to_trl(method: Dpo) -> Iterator[str]:
+    for name in weights(method.loss).keys() - LOSSES_OF_TRL:
+        yield f"method.loss: TRL has no {name}"
     if method.label_smoothing and "sigmoid" in weights(method.loss):
         yield "method.label_smoothing: TRL's sigmoid loss has none"
     if method.wpo and "hinge" in weights(method.loss):

@@ -14,10 +14,9 @@ from prefalign.dataset import PairDataset
 from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.logps import score_tokens, segment_logps
 from prefalign.engine.objective import pair_logps, share_of_loss
-from prefalign.engine.trl_dpo import loss_values
+from prefalign.engine.trl_dpo import LOSSES_OF_TRL, loss_values
 from prefalign.losses import loss_of
 from prefalign.losses.dpo import Dpo
-from prefalign.losses.dpo_losses import DPO_LOSSES
 from prefalign.losses.offered import missing
 from prefalign.progress import Silence
 from prefalign.run import Run
@@ -25,7 +24,7 @@ from tests.prefalign.toys import whole_batch, write_toy_pairs
 
 PAIRS = 8
 NEEDED = {"exo_pair": {"label_smoothing": 0.01}}
-FAMILY = [Dpo(loss=name, **NEEDED.get(name, {})) for name in DPO_LOSSES.names()] + [
+FAMILY = [Dpo(loss=name, **NEEDED.get(name, {})) for name in sorted(LOSSES_OF_TRL)] + [
     Dpo(loss={"sigmoid": 0.8, "sft": 0.3}),
     Dpo(loss="robust", label_smoothing=0.2),
     *(Dpo(f_divergence=divergence) for divergence in ("forward_kl", "js", "alpha")),

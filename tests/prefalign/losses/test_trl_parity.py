@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from prefalign.engine.trl_dpo import LOSSES_OF_TRL
 from prefalign.losses import Terms
 from prefalign.losses.choice import weights
 from prefalign.losses.dpo import Dpo, dpo
@@ -19,15 +20,16 @@ from prefalign.losses.dpo_losses import DPO_LOSSES
 from prefalign.losses.simpo import Simpo, simpo
 from tests.prefalign.losses.trl_oracle import TokenLogps, pair_logps, random_pairs, trl_loss
 
+LOSSES = [part for part in DPO_LOSSES if part.name in LOSSES_OF_TRL]
 NEEDED = {"exo_pair": {"label_smoothing": 1e-3}}
 NOISY = ("aot", "aot_unpaired", "exo_pair", "robust")
-DIVERGENT = [name for name in DPO_LOSSES.names() if "f_divergence" in DPO_LOSSES.get(name).reads]
+DIVERGENT = [part.name for part in LOSSES if "f_divergence" in part.reads]
 DIVERGENCES = ("reverse_kl", "forward_kl", "js", "alpha")
 
 
 def family() -> list[dict[str, Any]]:
     """Every loss with every setting that it can be combined with, and sums of losses."""
-    chosen = [{"loss": name} | NEEDED.get(name, {}) for name in DPO_LOSSES.names()]
+    chosen = [{"loss": name} | NEEDED.get(name, {}) for name in sorted(LOSSES_OF_TRL)]
     chosen += [{"loss": name, "label_smoothing": 0.2} for name in NOISY]
     chosen += [
         {"loss": name, "f_divergence": divergence} | NEEDED.get(name, {})
@@ -37,12 +39,12 @@ def family() -> list[dict[str, Any]]:
         {"loss": "sigmoid", "f_divergence": "alpha", "f_alpha": alpha} for alpha in (0.0, 1.0, 1.7)
     ]
     chosen += [{"loss": "discopop", "discopop_tau": tau} for tau in (0.3, 1.0)]
-    pairwise = [part.name for part in DPO_LOSSES if not part.per_token]
+    pairwise = [part.name for part in LOSSES if not part.per_token]
     chosen += [
         {"loss": name, "ld_alpha": alpha} | NEEDED.get(name, {})
         for name, alpha in product(pairwise, (0.0, 0.4, 1.0))
     ]
-    weighable = [name for name in pairwise if DPO_LOSSES.get(name).pair_separable]
+    weighable = [part.name for part in LOSSES if part.pair_separable and not part.per_token]
     weighable.remove("hinge")  # there TRL's own backward fails
     chosen += [{"loss": name, "wpo": True} | NEEDED.get(name, {}) for name in weighable]
     return [
@@ -99,7 +101,7 @@ def test_value_and_gradient_are_trl_s(settings: dict[str, Any], dtype: torch.dty
 
 @settings(max_examples=25, deadline=None)
 @given(
-    name=st.sampled_from([name for name in DPO_LOSSES.names() if name != "sft"]),
+    name=st.sampled_from([part.name for part in LOSSES if not part.per_token]),
     seed=st.integers(0, 2**16),
     pairs=st.integers(1, 12),
     beta=st.floats(0.01, 5),

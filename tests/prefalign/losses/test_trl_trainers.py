@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from trl import DPOConfig
 
 from prefalign.config import RunConfig
+from prefalign.engine.trl_dpo import LOSSES_OF_TRL
 from prefalign.losses import PairLogps, Terms, loss_of
 from prefalign.losses.dpo import Dpo
 from prefalign.progress import Silence
@@ -129,5 +132,10 @@ def test_losses_without_a_reference(settings: dict[str, Any], method: dict[str, 
     ],
 )
 def test_what_trl_cannot_do_is_refused(settings: dict[str, Any], method: Dpo, word: str) -> None:
-    with pytest.raises(ConfigError, match=f"method.{word}"):
+    with pytest.raises(ConfigError, match=rf"method\.{word}"):
         Run(RunConfig.model_validate(settings | {"method": method.model_dump()}), Silence())
+
+
+def test_trl_s_losses_are_those_it_names() -> None:
+    told = DPOConfig.__dataclass_fields__["loss_type"].metadata["help"]
+    assert set(re.findall(r"`'(\w+)'`", told)) == LOSSES_OF_TRL
