@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prefdata.errors import InputError
+from prefdata.tokens.encode_lists import IdLists
 from prefdata.tokens.load import generation_stops, special_tokens
 from prefdata.tokens.template import apply_template
+from prefdata.tokens.truncate import Flags
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -44,15 +46,27 @@ class Boundaries:
         others = self._end_of_turn() if stops is None else stops
         self._ends = frozenset([tokenizer.eos_token_id, *others])
 
-    def begins_twice(self, prompt_ids: NDArray[np.int32]) -> bool:
-        """Returns whether the first two tokens are both the beginning-of-sequence token."""
-        return self._bos is not None and prompt_ids[:2].tolist() == [self._bos] * 2
+    def begins_twice(self, texts: IdLists) -> Flags:
+        """Returns where the first two tokens are both the beginning-of-sequence token, (N,)."""
+        if self._bos is None:
+            return np.zeros(len(texts.lengths), np.bool_)
+        firsts = texts.offsets[:-1]
+        twice = (texts.values[:-1] == self._bos) & (texts.values[1:] == self._bos)
+        begins: Flags = texts.lengths >= 2
+        begins[begins] = twice[firsts[begins]]
+        return begins
 
-    def ends(self, sides: Mapping[str, NDArray[np.int32]]) -> Ends:
-        """Returns what is wrong with the ends of completions, given by side."""
+    def ends(self, chosen: IdLists, rejected: IdLists) -> list[Ends]:
+        """Returns what is wrong with the ends of N pairs."""
+        return [
+            self._of_pair({"chosen": sides[0], "rejected": sides[1]})
+            for sides in zip(_last_tokens(chosen), _last_tokens(rejected), strict=True)
+        ]
+
+    def _of_pair(self, sides: Mapping[str, Sequence[int]]) -> Ends:
         missing, doubled = [], []
         for name, ids in sides.items():
-            last = self._last_two(ids[-_LOOKED_AT:].tolist())
+            last = self._last_two(ids)
             if not last or last[0] not in self._ends:
                 missing.append(f"{name} {self._ending(last)}")
             elif last == [last[0]] * 2:
@@ -88,3 +102,9 @@ class Boundaries:
         if token not in self._texts:
             self._texts[token] = str(self._tokenizer.decode([token]))
         return self._texts[token]
+
+
+def _last_tokens(lists: IdLists) -> Iterator[list[int]]:
+    """Yields the last `_LOOKED_AT` ids of each list, fewer where it is shorter."""
+    for start, end in pairwise(lists.offsets.tolist()):
+        yield lists.values[max(start, end - _LOOKED_AT) : end].tolist()

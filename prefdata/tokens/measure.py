@@ -6,18 +6,21 @@ Unlike `render_frame` this goes on where a template refuses a row: the refusal i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
-from prefdata.errors import InputError
+from prefdata.tokens.encode import Encoder
+from prefdata.tokens.encode_lists import IdLists, split_pairs
 from prefdata.tokens.ends import Boundaries
 from prefdata.tokens.facts import token_facts
 from prefdata.tokens.load import special_tokens
-from prefdata.tokens.render import TOKENS, Ids, Progress, list_array, split_sides, tokenise
+from prefdata.tokens.render import TOKENS, Progress, encoder_for
+from prefdata.tokens.render_texts import COLUMNS, TextRenderer, conversations
 from prefdata.tokens.rewrites import rewritten
-from prefdata.tokens.template import PairTexts, pair_texts, renders_tools
+from prefdata.tokens.template import PairTexts, renders_tools
 from prefdata.tokens.truncate import Truncation
 
 if TYPE_CHECKING:
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _BATCH = 1024  # pairs tokenised in one call: enough to keep every core busy
-_COLUMNS = ("id", "prompt_id", "prompt", "chosen", "rejected", "tools", "chat_template_kwargs")
 _TEXT_FIELDS = ("content", "thinking", "tool_calls")
 
 
@@ -58,9 +60,10 @@ def measure_pairs(
     """
     import polars as pl
 
-    measurer = _Measurer(tokenizer, max_length, truncation)
-    parts = [measurer.measure(pairs.select(_COLUMNS).clear())]
-    for part in pairs.select(_COLUMNS).iter_slices(_BATCH):
+    measurer = _Measurer(tokenizer, encoder_for(tokenizer, pairs), max_length, truncation)
+    columns = pairs.select(COLUMNS)
+    parts = [measurer.measure(columns.clear())]
+    for part in columns.iter_slices(_BATCH):
         parts.append(measurer.measure(part))
         if progress:
             progress(part.height)
@@ -71,113 +74,87 @@ def measure_pairs(
     )
 
 
-class _Rendering(NamedTuple):
-    """A row that the template takes, and its place in its batch."""
-
-    place: int
-    row: Mapping[str, Any]
-    texts: PairTexts
-
-
 class _Measurer:
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, max_length: int, truncation: Truncation
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        encoder: Encoder,
+        max_length: int,
+        truncation: Truncation,
     ) -> None:
         self._tokenizer = tokenizer
+        self._encoder = encoder
         self._max_length = max_length
         self._truncation = truncation
+        self._renderer = TextRenderer(tokenizer)
         self._boundaries = Boundaries(tokenizer)
-        # by prompt and template arguments: the text, and whether tools are not in it
-        self._prompts: dict[tuple[str, str | None], tuple[str, bool]] = {}
+        self._ignored: dict[tuple[str, str | None], bool] = {}  # prompt, template arguments
 
     def measure(self, part: pl.DataFrame) -> pl.DataFrame:
         """Returns the facts of a batch but for special tokens, one row a pair."""
         import polars as pl
 
-        renderings: list[_Rendering] = []
-        refusals: list[str | None] = [None] * part.height
-        for index, row in enumerate(part.iter_rows(named=True)):
-            try:
-                renderings.append(_Rendering(index, row, self._texts(row)))
-            except InputError as error:
-                refusals[index] = error.message
-        facts = self._facts(renderings)
-        places = pl.Series("index", [rendering.place for rendering in renderings], pl.UInt32)
-        refusal = pl.Series("refusal", refusals, pl.String)
-        return (
-            part.select("id", refusal)
-            .with_row_index("index")
-            .join(facts.drop("id").with_columns(places), "index", how="left", maintain_order="left")
-            .drop("index")
-        )
+        attempts = self._renderer.attempts(part)
+        texts = [attempt for attempt in attempts if isinstance(attempt, PairTexts)]
+        refusals = [None if isinstance(a, PairTexts) else a.message for a in attempts]
+        places = part.select("id", pl.Series("refusal", refusals, pl.String)).with_row_index()
+        rendered = places["refusal"].is_null()
+        facts = self._facts(part.filter(rendered), texts)
+        facts = facts.drop("id").with_columns(places["index"].filter(rendered))
+        return places.join(facts, "index", how="left", maintain_order="left").drop("index")
 
-    def _texts(self, row: Mapping[str, Any]) -> PairTexts:
-        key = (row["prompt_id"], row["chat_template_kwargs"])
-        known = self._prompts.get(key)
-        texts = pair_texts(self._tokenizer, row, known and known[0])
-        if known is None:
-            tools = json.loads(row["tools"]) if row["tools"] else None
-            ignored = bool(tools) and not renders_tools(self._tokenizer, row, texts.prompt)
-            self._prompts[key] = (texts.prompt, ignored)
-        return texts
-
-    def _facts(self, renderings: Sequence[_Rendering]) -> pl.DataFrame:
+    def _facts(self, part: pl.DataFrame, texts: Sequence[PairTexts]) -> pl.DataFrame:
+        """Returns the facts of pairs that the template takes; `texts` are theirs."""
         import polars as pl
 
-        ids = tokenise(self._tokenizer, (text for _, _, texts in renderings for text in texts))
-        sides = [split_sides(*(ids[text] for text in texts)) for _, _, texts in renderings]
-        of_rows = [
-            self._row_facts(rendering, ids[rendering.texts.prompt], *split)
-            for rendering, split in zip(renderings, sides, strict=True)
+        ids = self._encoder.encode(texts)
+        prompt, chosen, rejected = split_pairs(ids)
+        alone = ids.take(np.arange(0, 3 * part.height, 3))
+        ends = self._boundaries.ends(chosen, rejected)
+        table = _table(part["id"], prompt, chosen, rejected)
+        return token_facts(table, self._max_length, self._truncation).with_columns(
+            prompt_tokens_changed=pl.Series(alone.lengths - prompt.lengths, dtype=pl.Int64),
+            rewritten=pl.Series(_rewrites(part, texts), dtype=pl.String),
+            tools_ignored=pl.Series(self._ignored_tools(part, texts), dtype=pl.Boolean),
+            doubled_bos=pl.Series(self._boundaries.begins_twice(alone), dtype=pl.Boolean),
+            missing_eos=pl.Series([end.missing for end in ends], dtype=pl.String),
+            doubled_eos=pl.Series([end.doubled for end in ends], dtype=pl.String),
+        )
+
+    def _ignored_tools(self, part: pl.DataFrame, texts: Sequence[PairTexts]) -> list[bool]:
+        tools = part["tools"].to_list()
+        given = [bool(definitions and json.loads(definitions)) for definitions in tools]
+        return [
+            has_tools and self._ignores(part.row(place, named=True), texts[place].prompt)
+            for place, has_tools in enumerate(given)
         ]
-        names = [rendering.row["id"] for rendering in renderings]
-        facts = token_facts(_table(names, sides), self._max_length, self._truncation)
-        return facts.hstack(pl.DataFrame(of_rows, schema=_row_schema()))
 
-    def _row_facts(
-        self, rendering: _Rendering, alone: Ids, prompt: Ids, chosen: Ids, rejected: Ids
-    ) -> dict[str, Any]:
-        """Returns what takes the texts, or a look at single tokens; `alone` is the prompt by itself."""
-        row = rendering.row
-        ends = self._boundaries.ends({"chosen": chosen, "rejected": rejected})
-        return {
-            "prompt_tokens_changed": len(alone) - len(prompt),
-            "rewritten": _rewritten(row, rendering.texts),
-            "tools_ignored": self._prompts[row["prompt_id"], row["chat_template_kwargs"]][1],
-            "doubled_bos": self._boundaries.begins_twice(alone),
-            "missing_eos": ends.missing,
-            "doubled_eos": ends.doubled,
-        }
+    def _ignores(self, row: dict[str, Any], prompt: str) -> bool:
+        key = (row["prompt_id"], row["chat_template_kwargs"])
+        if key not in self._ignored:
+            self._ignored[key] = not renders_tools(self._tokenizer, row, prompt)
+        return self._ignored[key]
 
 
-def _row_schema() -> pl.Schema:
-    import polars as pl
+def _table(names: pl.Series, *sides: IdLists) -> pa.Table:
+    columns = [pa.array(names.to_list(), pa.string()), *(side.to_arrow() for side in sides)]
+    return pa.table(columns, schema=TOKENS)
 
-    return pl.Schema(
+
+def _rewrites(part: pl.DataFrame, texts: Sequence[PairTexts]) -> list[str | None]:
+    """Returns of each pair what the template changes on its sides, or None."""
+    sides = zip(conversations(part["chosen"]), conversations(part["rejected"]), strict=True)
+    changes = (
         {
-            "prompt_tokens_changed": pl.Int64,
-            "rewritten": pl.String,
-            "tools_ignored": pl.Boolean,
-            "doubled_bos": pl.Boolean,
-            "missing_eos": pl.String,
-            "doubled_eos": pl.String,
+            "chosen": rewritten(chosen, text.chosen, text.prompt),
+            "rejected": rewritten(rejected, text.rejected, text.prompt),
         }
+        for (chosen, rejected), text in zip(sides, texts, strict=True)
     )
-
-
-def _table(names: Sequence[str], sides: Sequence[tuple[Ids, Ids, Ids]]) -> pa.Table:
-    if not names:
-        return TOKENS.empty_table()
-    columns = [list_array(side) for side in zip(*sides, strict=True)]
-    return pa.table([pa.array(names, pa.string()), *columns], schema=TOKENS)
-
-
-def _rewritten(row: Mapping[str, Any], texts: PairTexts) -> str | None:
-    changes = {
-        "chosen": rewritten(row["chosen"], texts.chosen, texts.prompt),
-        "rejected": rewritten(row["rejected"], texts.rejected, texts.prompt),
-    }
-    return ", ".join(f"{side} {what}" for side, what in changes.items() if what) or None
+    return [
+        ", ".join(f"{side} {what}" for side, what in change.items() if what) or None
+        for change in changes
+    ]
 
 
 def _special_tokens_in(pairs: pl.DataFrame, tokens: list[str]) -> pl.Series:

@@ -47,21 +47,32 @@ class TextRenderer:
         Raises:
             InputError: the template refuses some rows; the message names them.
         """
+        attempts = self.attempts(part)
+        texts = [attempt for attempt in attempts if isinstance(attempt, PairTexts)]
+        if len(texts) < len(attempts):
+            places = part.select("file", "row", "id").iter_rows()
+            raise _refusal(
+                [
+                    f"{file}:{number} ({id_}): {attempt.message}"
+                    for (file, number, id_), attempt in zip(places, attempts, strict=True)
+                    if isinstance(attempt, InputError)
+                ]
+            )
+        return texts
+
+    def attempts(self, part: pl.DataFrame) -> list[PairTexts | InputError]:
+        """Returns the three texts of every pair, or why the template refuses it."""
         if len(self._prompts) > _REMEMBERED:
             self._prompts.clear()
-        texts: list[PairTexts] = []
-        refused: list[str] = []
+        attempts: list[PairTexts | InputError] = []
         messages = zip(*(conversations(part[side]) for side in _SIDES), strict=True)
         about = part.select("prompt_id", "tools", "chat_template_kwargs").iter_rows(named=True)
-        for place, (row, sides) in enumerate(zip(about, messages, strict=True)):
+        for row, sides in zip(about, messages, strict=True):
             try:
-                texts.append(self._pair(row, *sides))
+                attempts.append(self._pair(row, *sides))
             except InputError as error:
-                file, number, id_ = part.select("file", "row", "id").row(place)
-                refused.append(f"{file}:{number} ({id_}): {error.message}")
-        if refused:
-            raise _refusal(refused)
-        return texts
+                attempts.append(error)
+        return attempts
 
     def _pair(
         self,

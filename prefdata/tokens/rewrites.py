@@ -14,7 +14,7 @@ def rewritten(messages: Iterable[Mapping[str, Any]], text: str, prompt: str) -> 
     """Returns what the template does to a completion's assistant turns; None where they stay.
 
     Args:
-        messages: canonical messages of the completion.
+        messages: canonical messages of the completion, with or without their null fields.
         text: prompt and completion, rendered.
         prompt: the prompt, rendered with the generation prompt.
 
@@ -43,12 +43,12 @@ def shared_length(a: str, b: str) -> int:
 
 
 def _changes(message: Mapping[str, Any], text: str, completion: int) -> Iterator[str]:
-    content, thinking = message["content"] or "", (message["thinking"] or "").strip()
+    content, thinking = message.get("content") or "", (message.get("thinking") or "").strip()
     if not _ends_in(content, text, completion):
         yield _change(content, text, completion)
     if not _ends_in(thinking, text, completion):
         yield "loses its thinking"
-    if message["tool_calls"]:
+    if message.get("tool_calls"):
         yield from _call_changes(json.loads(message["tool_calls"]), text[completion:])
 
 
@@ -65,11 +65,15 @@ def _change(content: str, text: str, completion: int) -> str:
     answer = content.rpartition(_END_OF_THOUGHT)[2].strip()
     if _ends_in(content.strip(), text, completion):
         return "loses white space at its edges"
-    if "".join(content.split()) in "".join(text.split()):
+    if _ends_in(_squeezed(content), _squeezed(text), len(_squeezed(text[:completion]))):
         return "has other white space"
     if _END_OF_THOUGHT in content and _ends_in(answer, text, completion):
         return "loses its thinking"
     return "is another text"
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
 
 
 def _call_changes(calls: list[Any], text: str) -> Iterator[str]:
