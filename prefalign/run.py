@@ -98,6 +98,7 @@ class Run:
             f"{config.method.name} on {len(self.train_set.store):,} pairs, {config.model.name}, "
             f"{self.precision}, {self.arguments.world_size} x {self.arguments.device.type}"
         )
+        self.reporter.say(f"tokens by {self.train_set.store.library}")
         self.model = self._load_model()
         self.layout = self._choose_layout()
 
