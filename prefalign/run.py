@@ -91,8 +91,8 @@ class Run:
         self.arguments: TrainingArguments = arguments(config, self.precision)
         self.is_first = self.arguments.process_index == 0
         self.loss = loss_of(config.method)
-        self.train_set = read_set(config.data.train, config)
-        self.test_set = read_set(config.data.test, config) if config.data.test else None
+        self.train_set = read_set(config.data.train, config, reporter)
+        self.test_set = read_set(config.data.test, config, reporter) if config.data.test else None
         self.checkpoint: Path | None = None
         self.reporter.say(
             f"{config.method.name} on {len(self.train_set.store):,} pairs, {config.model.name}, "
