@@ -153,7 +153,10 @@ _PAGE = """\
 Every cell is from a run: `python -m benchmarks.traps --only NAME` repeats those of one row. The files, and
 where each fault is met, are in tests/traps. Ours runs the command given, in tests/traps/files. A trainer
 reads the same file with `datasets.load_dataset`, prepares it, and TRL also trains a random 2-layer model
-for one step; where it does not know the layout, the columns are first mapped as the row says.
+for one step; where it does not know the layout, the columns are first mapped as the row says. Where the
+trap is a convention (which number is the first answer, rank or score, which side was left), the map
+takes the other one: that is the mistake, and what counts is whether anything stops it. Any warning
+that a faultless file does not bring counts as one, whatever it is about.
 
 - error, names the row: it stops, and its traceback says where the fault is
 - error: it stops, and the row is left to be found

@@ -1,7 +1,7 @@
 """What the sides of benchmarks.traps share: what a trainer was seen to train on, and how a user gets there.
 
 A user of a trainer that does not know a layout maps its columns first. The index of the traps says how, in
-`trl`, as the pages of the data sets and the trainers' own example scripts do it:
+`trl`; where the trap is a convention, it takes the other one:
 
 - `prompt`, `chosen`, `rejected`: the place of each, such as `input.messages` or `output.0`;
 - `pick`, `by`, `first`: two places of answers, and the place of a label; the first answer is chosen where

@@ -30,7 +30,8 @@ def judge(trap: Trap, observed: Observed) -> Verdict:
     """Returns the verdict on what a trainer did with a trap."""
     if observed.error is not None:
         return _of_error(observed.error)
-    if trap.expected.reads is not None and _are(observed.seen, trap.expected.reads):
+    meant = trap.expected.reads if trap.expected.means is None else trap.expected.means
+    if meant is not None and _are(observed.seen, meant):
         return Verdict("right", f"trained on {_pairs(len(observed.seen))}")
     what = "; ".join(_what(trap, observed))
     if observed.warned:
@@ -41,9 +42,10 @@ def judge(trap: Trap, observed: Observed) -> Verdict:
 def _of_error(error: str) -> Verdict:
     """An error names the row if any message of its traceback does."""
     lines = error.splitlines()
-    place = next((line for line in lines if _PLACE.search(line)), None)
-    if place is not None:
-        return Verdict("error, names the row", _quoted(place))
+    for line in lines:
+        place = _PLACE.search(line)
+        if place is not None:
+            return Verdict("error, names the row", f"{_quoted(line)}, {_quoted(place[0])}")
     return Verdict("error", _quoted(_root(lines)))
 
 
@@ -94,7 +96,7 @@ def _what(trap: Trap, observed: Observed) -> Iterator[str]:
     if trap.expected.reads is not None:
         yield from _against(pairs, trap.expected.reads)
     elif trap.expected.refuses is not None:
-        yield f"trained on {_pairs(len(pairs))} that are none"
+        yield f"trained on {_pairs(len(pairs))} all the same"
     shown = _shown(trap, observed)
     if shown is not None:
         yield f"row {shown + 1} trained as {_pair(pairs[shown])}"

@@ -30,6 +30,7 @@ class Expected(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
             "role: text" where they are not one turn of the user or the assistant.
         counts: what `convert` does with the rows that give no pair.
         tools: the `tools` of the pairs, as JSON text.
+        means: the pairs as `reads` has them, where a trainer does no harm that goes on with them.
         exit: exit code, where it is not the usual one.
     """
 
@@ -38,6 +39,7 @@ class Expected(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     reads: list[list[Any]] | None = None
     counts: dict[str, int] = {}
     tools: list[str] | None = None
+    means: list[list[Any]] | None = None
     exit: int | None = None
 
     @property
