@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -36,9 +37,17 @@ def once(path: Path, write: Callable[[Path], None]) -> None:
     if path.exists():
         return
     with _locked(path):
-        if not path.exists():
+        if path.exists():
+            return
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+            left.unlink(missing_ok=True)  # of a writer that was killed: nobody else has the lock
+        try:
             with atomic(path) as temporary:
                 write(temporary)
+        except InputError as error:
+            if isinstance(error.__cause__, OSError):
+                raise _unwritable(path, error.__cause__) from error
+            raise
 
 
 def _locked(path: Path) -> AbstractContextManager[Any]:
@@ -47,7 +56,11 @@ def _locked(path: Path) -> AbstractContextManager[Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(path.with_name(f"{path.name}.lock")).acquire()
     except OSError as error:
-        raise InputError(
-            f"{path.parent}: the cache cannot be written: {error.strerror}",
-            hint="set PREFALIGN_CACHE to a directory that can be",
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path.parent}: the cache cannot be written: {error.strerror or error}",
+        hint="make room there, or set PREFALIGN_CACHE to another directory",
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from prefalign.losses import LOSSES
+from prefalign.losses import LOSSES, loss_of
 from prefalign.metrics import Estimate
 from prefalign.record import MODEL_DIR, RunRecord
 from prefdata.io.write import atomic
@@ -53,7 +53,9 @@ def card(record: RunRecord) -> str:
     """Returns the card of a run as Markdown with the hub's front matter."""
     method = record.config["method"]
     lora = record.config["model"]["lora"]
-    settings = ", ".join(f"{name} {value}" for name, value in method.items() if name != "name")
+    settings = ", ".join(
+        f"{name} {value}" for name, value in method.items() if name != "name" and value is not None
+    )
     front = {
         "base_model": record.model.name,
         "library_name": "peft" if lora else "transformers",
@@ -63,7 +65,7 @@ def card(record: RunRecord) -> str:
         front=yaml.safe_dump(front, sort_keys=False),
         title=f"{Path(record.model.name).name}-{method['name']}",
         method=method["name"].upper(),
-        paper=LOSSES.get(method["name"]).paper,
+        paper=loss_of(LOSSES.get(method["name"]).params.model_validate(method)).paper,
         base=record.model.name,
         settings=settings,
         pairs=record.train.pairs,

@@ -38,7 +38,9 @@ class HeldOutPoint(_Part):
 class Recipe(_Part):
     """How a run was trained: what may differ between compared runs."""
 
-    method: dict[str, str | float | bool | None] = Field(description="the run file's method group")
+    method: dict[str, str | float | bool | list[str] | dict[str, float] | None] = Field(
+        description="the run file's method group"
+    )
     engine: str
     learning_rate: float
     epochs: float = Field(description="passes over the training pairs")

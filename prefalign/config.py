@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from prefalign.losses import LOSSES, LossParams
+from prefalign.losses.offered import missing
 from prefalign.problems import sentences
 from prefalign.run_file import KeyPath, override, read_run_file
 from prefdata.errors import ConfigError
@@ -79,6 +80,11 @@ class Batch(_Group):
 
     global_batch_size: int = Field(16, ge=1, description="pairs per optimiser step, all processes")
     micro_batch_size: int = Field(2, ge=1, description="pairs per forward pass of one process")
+    micro_batch_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="instead: tokens per forward pass of one process, shared prompts counted once",
+    )
 
 
 class Hardware(_Group):
@@ -154,5 +160,7 @@ def _contradictions(run: RunConfig) -> Iterator[tuple[KeyPath, str]]:
     """Yields the key and the sentence of each pair of settings that cannot both be meant."""
     if run.trl and run.engine != "trl":
         yield ("trl",), "only engine: trl reads these settings; set it or remove them"
+    if run.engine == "prefalign":
+        yield from ((("method", setting), reason) for setting, reason in missing(run.method))
     if run.eval.every_steps is not None and run.data.test is None:
         yield ("eval", "every_steps"), "there is nothing to evaluate on; set data.test"

@@ -7,20 +7,21 @@ what the loss is divided by, so neither changes the loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from prefalign.engine.bins import Costs, Limits, by_cost, by_length
+from prefalign.engine.collate import collate
 from prefalign.engine.logps import Batch
+from prefalign.engine.tree import Ints, Layout
 from prefalign.losses import NllSpan
-
-Ints: TypeAlias = npt.NDArray[np.int64]
 
 
 class MicroBatch(NamedTuple):
@@ -39,13 +40,14 @@ class MicroBatch(NamedTuple):
     global_nll_tokens: int
 
 
-class PairDataset(Dataset[Batch]):
+class PairDataset(Dataset[list[Batch]]):
     """Token ids by place in the store, as numpy views of its memory-mapped columns.
 
     Args:
         table: `TokenStore.table`.
         nll_over: which tokens the loss's NLL term covers; None where it has none.
         reference: (P, 2) float64 nats, log-probs of chosen and rejected under the reference.
+        layout: how the pairs of a forward pass share it.
     """
 
     def __init__(
@@ -53,30 +55,59 @@ class PairDataset(Dataset[Batch]):
         table: pa.Table,
         nll_over: NllSpan | None = None,
         reference: npt.NDArray[np.float64] | None = None,
+        layout: Layout = "padded",
     ) -> None:
         self.ids: list[str] = table["id"].to_pylist()
         self.prompts = TokenLists.of(table["prompt_ids"])
         self.sides = (TokenLists.of(table["chosen_ids"]), TokenLists.of(table["rejected_ids"]))
         self.reference = reference
         self.nll_over = nll_over
+        self.layout: Layout = layout
         self.lengths = self.prompts.lengths + np.maximum(*(side.lengths for side in self.sides))
         self.nll_tokens = self._nll_tokens()
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, index: int) -> Batch:
-        return self.__getitems__(_alone(index))
+    def __getitem__(self, index: int) -> list[Batch]:
+        return [collate(self, _alone(index))]
 
-    def __getitems__(self, micro_batch: MicroBatch) -> Batch:
-        """Returns the tensors of one forward pass; PyTorch's loader calls this per batch."""
-        return collate(self, micro_batch)
+    def __getitems__(self, share: list[MicroBatch]) -> list[Batch]:
+        """Returns a process's share of a global batch; PyTorch's loader calls this for each."""
+        return [collate(self, micro_batch) for micro_batch in share]
+
+    @cached_property
+    def prompt_ids(self) -> Ints:
+        """(P,) equal for pairs with equal prompts; numbered in the order of the store."""
+        return _numbered(self.prompts[place].tobytes() for place in range(len(self)))
+
+    @cached_property
+    def completion_ids(self) -> Ints:
+        """(P, 2) equal for equal completions of equal prompts: chosen and rejected of each pair."""
+        both = (
+            (prompt, side[place].tobytes())
+            for place, prompt in enumerate(self.prompt_ids.tolist())
+            for side in self.sides
+        )
+        return _numbered(both).reshape(-1, 2)
+
+    @cached_property
+    def costs(self) -> Costs:
+        """Tokens of each pair, for `prefalign.engine.bins`."""
+        completions = self.sides[0].lengths + self.sides[1].lengths
+        return Costs(self.prompt_ids, self.prompts.lengths, completions)
 
     def scored_tokens(self, side: int) -> Ints:
         """Returns (P,) completion tokens of chosen (0) or rejected (1) that something predicts."""
         unpredicted = self.prompts.lengths == 0  # then nothing comes before the first token
         scored: Ints = self.sides[side].lengths - unpredicted
         return scored
+
+    def bins(self, pairs: Ints, limits: Limits, multiple: int) -> list[Ints]:
+        """Returns `pairs` divided among forward passes in the way that suits the layout."""
+        if self.layout == "padded":
+            return by_length(self.lengths, pairs, limits, multiple)
+        return by_cost(self.costs, pairs, limits, multiple)
 
     def _nll_tokens(self) -> Ints:
         if self.nll_over == "all":
@@ -112,58 +143,24 @@ def _alone(index: int) -> MicroBatch:
     return MicroBatch(np.array([index]), np.ones(1), 1, 1)
 
 
-def collate(data: PairDataset, micro: MicroBatch) -> Batch:
-    """Returns the tensors of `micro`; see `Batch` for shapes."""
-    rows = [(data.prompts[i], side[i]) for side in data.sides for i in micro.pairs]
-    width = max(len(prompt) + len(completion) for prompt, completion in rows) - 1
-    input_ids = np.zeros((len(rows), max(width, 1)), np.int64)
-    pieces: list[tuple[Ints, npt.NDArray[np.int32], int]] = []
-    for row, (prompt, completion) in enumerate(rows):
-        tokens = np.concatenate((prompt, completion))
-        input_ids[row, : len(tokens) - 1] = tokens[:-1]
-        first = max(len(prompt), 1)
-        places = row * input_ids.shape[1] + np.arange(len(tokens) - 1)
-        pieces.append((places[first - 1 :], tokens[first:], row))
-        if data.nll_over == "all" and row < len(micro.pairs):
-            pieces.append((places[: first - 1], tokens[1:first], row + len(rows)))
-    return _tensors(data, micro, input_ids, pieces)
+def _numbered(keys: Iterable[Hashable]) -> Ints:
+    """Returns a number for each key: 0 for the first and for its equals, 1 for the next other one."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
 
-def _tensors(
-    data: PairDataset,
-    micro: MicroBatch,
-    input_ids: Ints,
-    pieces: Sequence[tuple[Ints, npt.NDArray[np.int32], int]],
-) -> Batch:
-    sizes = [len(targets) for _, targets, _ in pieces]
-    completions = [len(targets) for _, targets, segment in pieces if segment < len(input_ids)]
-    batch = Batch(
-        input_ids=torch.from_numpy(input_ids),
-        positions=torch.from_numpy(np.concatenate([places for places, _, _ in pieces])),
-        targets=torch.from_numpy(np.concatenate([t for _, t, _ in pieces]).astype(np.int64)),
-        segments=torch.tensor([s for _, _, s in pieces]).repeat_interleave(torch.tensor(sizes)),
-        completion_tokens=torch.tensor(completions),
-        nll_tokens=torch.from_numpy(data.nll_tokens[micro.pairs]),
-        weights=torch.from_numpy(micro.weights),
-        pairs=torch.from_numpy(micro.pairs),
-        global_pairs=torch.tensor(micro.global_pairs),
-        global_nll_tokens=torch.tensor(micro.global_nll_tokens),
-    )
-    if data.reference is not None:
-        batch["reference"] = torch.from_numpy(data.reference[micro.pairs].T.ravel())
-    return batch
+class GlobalBatches(Sampler[list[MicroBatch]]):
+    """One process's micro-batches of each global batch.
 
-
-class GlobalBatches(Sampler[MicroBatch]):
-    """The micro-batches of one process, global batch by global batch.
-
-    Every global batch makes the same number of micro-batches on every process, so that gradients are
-    exchanged at the same step everywhere; only the last one of an epoch may be smaller.
+    A global batch makes the same number of micro-batches on every process, and the n-th of each cost
+    about the same, so that no process waits long for another. Pairs with the same prompt are neighbours
+    in an epoch's order: they are computed together, and as in InstructGPT (arXiv:2203.02155, section
+    3.5) a prompt with many answers makes one step with all its comparisons, not many steps.
 
     Args:
         data: what is sampled.
         global_batch_size: pairs per optimiser step.
-        micro_batch_size: most pairs per forward pass.
+        limits: of one forward pass.
         rank, processes: which share of each global batch is wanted.
         seed: of the order.
     """
@@ -173,14 +170,14 @@ class GlobalBatches(Sampler[MicroBatch]):
         data: PairDataset,
         *,
         global_batch_size: int,
-        micro_batch_size: int,
+        limits: Limits,
         rank: int = 0,
         processes: int = 1,
         seed: int = 0,
     ) -> None:
         self.data = data
         self.global_batch_size = min(global_batch_size, len(data))
-        self.micro_batch_size = micro_batch_size
+        self.limits = limits
         self.rank = rank
         self.processes = processes
         self.seed = seed
@@ -190,39 +187,27 @@ class GlobalBatches(Sampler[MicroBatch]):
         """Chooses the order of the next iteration; the trainer calls it before each epoch."""
         self.epoch = epoch
 
-    @property
-    def accumulation(self) -> int:
-        """Micro-batches per process and global batch."""
-        return self._steps(self.global_batch_size)
-
     def __len__(self) -> int:
-        full, rest = divmod(len(self.data), self.global_batch_size)
-        return full * self.accumulation + (self._steps(rest) if rest else 0)
+        return -(-len(self.data) // self.global_batch_size)
 
-    def __iter__(self) -> Iterator[MicroBatch]:
-        order = epoch_order(len(self.data), seed=self.seed, epoch=self.epoch)
+    def __iter__(self) -> Iterator[list[MicroBatch]]:
+        order = epoch_order(self.data.prompt_ids, seed=self.seed, epoch=self.epoch)
         for start in range(0, len(order), self.global_batch_size):
-            yield from self._share(order[start : start + self.global_batch_size])
+            yield self._share(order[start : start + self.global_batch_size])
 
-    def _steps(self, pairs: int) -> int:
-        return -(-pairs // (self.micro_batch_size * self.processes))
-
-    def _share(self, pairs: Ints) -> Iterator[MicroBatch]:
-        """Yields this process's part of a global batch.
-
-        Pairs of similar length go into one micro-batch (little padding), and processes take turns
-        in picking the longer one of a round (equal work).
-        """
-        longest_first = pairs[np.argsort(-self.data.lengths[pairs], kind="stable")]
+    def _share(self, pairs: Ints) -> list[MicroBatch]:
+        """Returns this process's part of a global batch; processes take turns with the costlier bin."""
+        bins = self.data.bins(pairs, self.limits, self.processes)
         tokens = int(self.data.nll_tokens[pairs].sum())
-        cuts = np.array_split(longest_first, self._steps(len(pairs)) * self.processes)
-        for step in range(self._steps(len(pairs))):
+        share = []
+        for step, start in enumerate(range(0, len(bins), self.processes)):
             turn = self.rank if step % 2 == 0 else self.processes - 1 - self.rank
-            share = cuts[step * self.processes + turn]
-            weights = np.ones(len(share))
-            if len(share) == 0:  # fewer pairs than processes: take part, count for nothing
-                share, weights = longest_first[-1:], np.zeros(1)
-            yield MicroBatch(share, weights, len(pairs), tokens)
+            own = bins[start + turn]
+            weights = np.ones(len(own))
+            if len(own) == 0:  # fewer pairs than processes: take part, count for nothing
+                own, weights = bins[0][:1], np.zeros(1)
+            share.append(MicroBatch(own, weights, len(pairs), tokens))
+        return share
 
 
 def pairs_seen(steps: int, pairs: int, global_batch_size: int) -> int:
@@ -232,13 +217,19 @@ def pairs_seen(steps: int, pairs: int, global_batch_size: int) -> int:
     return epochs * pairs + rest * batch
 
 
-def epoch_order(pairs: int, *, seed: int, epoch: int) -> Ints:
-    """Returns a permutation of range(pairs), the same on every machine.
+def epoch_order(prompt_ids: Ints, *, seed: int, epoch: int) -> Ints:
+    """Returns a permutation of the pairs, the same on every machine; pairs of a prompt stay in a row.
 
     The raw stream of PCG64 is fixed by numpy; its `permutation` is not.
+
+    Args:
+        prompt_ids: (P,) of each pair, numbered from 0.
+        seed: of the run.
+        epoch: numbered from 0.
     """
-    keys = np.random.PCG64([seed, epoch]).random_raw(pairs)
-    return np.argsort(keys, kind="stable")
+    prompts = int(prompt_ids.max()) + 1
+    keys = np.random.PCG64([seed, epoch]).random_raw(prompts)
+    return np.argsort(keys[prompt_ids], kind="stable")
 
 
 class PairLoader(DataLoader[Any]):
@@ -249,10 +240,10 @@ class PairLoader(DataLoader[Any]):
         self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
 
 
-def load(data: PairDataset, batches: Sampler[MicroBatch]) -> PairLoader:
-    """Returns a loader over `batches`; each item is a collated `Batch`."""
-    return PairLoader(data, batch_sampler=batches, collate_fn=_as_is)  # type: ignore[arg-type]
+def load(data: PairDataset, batches: Sampler[list[MicroBatch]]) -> PairLoader:
+    """Returns a loader over `batches`; each item is the list of a share's collated `Batch`es."""
+    return PairLoader(data, batch_sampler=batches, collate_fn=_as_is)
 
 
-def _as_is(batch: Batch) -> Batch:
-    return batch
+def _as_is(share: list[Batch]) -> list[Batch]:
+    return share

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prefalign.config import RunConfig
 from prefalign.preflight import refuse_fatal
+from prefalign.progress import Phase, Reporter
 from prefalign.record import DataRecord
 from prefalign.tokenise import TokenStore, tokenise
 from prefdata import read_pairs
@@ -65,15 +66,24 @@ class PairSet:
         )
 
 
-def read_set(source: str, config: RunConfig) -> PairSet:
-    """Returns the pairs of `source` with their tokens, rendered or from the cache.
+def read_set(source: str, config: RunConfig, reporter: Reporter | None = None) -> PairSet:
+    """Returns the pairs of `source` with their tokens, tokenised now or from the cache.
+
+    Args:
+        source: file or hub dataset.
+        config: the run file.
+        reporter: who hears of progress, where there is something to tokenise.
 
     Raises:
         PrefError: the pairs cannot be read, or some of them cannot be trained on.
     """
     pairs = read_pairs(source)
     store = tokenise(
-        pairs, config.model.name, config.data, trust_remote_code=config.model.trust_remote_code
+        pairs,
+        config.model.name,
+        config.data,
+        trust_remote_code=config.model.trust_remote_code,
+        progress=Phase(reporter, "tokenising", pairs.height, "pairs") if reporter else None,
     )
     refuse_fatal(pairs, store, source)
     return PairSet(source, store, dict(zip(pairs["id"], pairs["prompt_id"], strict=True)))

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from prefalign.losses import LOSSES, LossParams
+from prefalign.losses.dpo_losses import DPO_LOSSES
 from prefalign.run_file import KeyPath
 from prefdata.registry import did_you_mean
 
@@ -25,7 +26,7 @@ _ELSEWHERE = {
     "bf16": "it is hardware.precision here",
     "model_name_or_path": "it is model.name here",
     "max_prompt_length": "there is one limit, data.max_length, on prompt + completion",
-    "loss_type": "it is method.name here",
+    "loss_type": "it is method.loss here",
 }
 
 # One word means different things in different methods, so it is explained and not guessed at.
@@ -33,6 +34,11 @@ _MIXED_UP = {
     ("orpo", "beta"): "ORPO's weight is lambda_ (TRL calls it beta)",
     ("orpo", "alpha"): "ORPO's weight is lambda_ (its authors' code calls it alpha)",
     ("orpo", "lambda"): "ORPO's weight is lambda_, with the underscore",
+    ("dpo", "loss_type"): "it is loss here",
+    ("dpo", "loss_weights"): "weights stand beside the names, as in loss: {sigmoid: 1, sft: 0.5}",
+    ("dpo", "rpo_alpha"): "add the term to the loss, as in loss: {sigmoid: 1, sft: 0.5}",
+    ("dpo", "use_weighting"): "it is wpo here",
+    ("dpo", "f_alpha_divergence_coef"): "it is f_alpha here",
     ("dpo", "lambda_"): "lambda_ is ORPO's weight; DPO's temperature is beta",
 }
 
@@ -102,7 +108,9 @@ def _sentence(error: ErrorDetails, key: str, owner: type[BaseModel], model: type
         case "union_tag_not_found":
             return f"missing: {_choice(LOSSES.names())}"
         case "union_tag_invalid":
-            return _not_one_of(LOSSES.names(), error["ctx"]["tag"])
+            return _no_method(error["ctx"]["tag"])
+        case "refused":
+            return error["msg"]
         case "literal_error":
             return _not_one_of(list(get_args(owner.model_fields[key].annotation)), value)
         case "model_type" | "model_attributes_type" | "dict_type":
@@ -127,6 +135,12 @@ def _description(key: str, owner: type[BaseModel]) -> str:
 def _not_one_of(known: list[str], value: Any) -> str:
     hint = did_you_mean(str(value), known)
     return f"{_shown(value)} must be {_choice(known)}" + (f"; {hint}" if hint else "")
+
+
+def _no_method(name: str) -> str:
+    if name in DPO_LOSSES.names():
+        return f"{name!r} is a loss of dpo: method: {{name: dpo, loss: {name}}}"
+    return _not_one_of(LOSSES.names(), name)
 
 
 def _meant(key: str, owner: type[BaseModel], model: type[BaseModel]) -> str:

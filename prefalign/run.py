@@ -18,10 +18,13 @@ from transformers import set_seed
 
 from prefalign.card import write_card
 from prefalign.config import RunConfig
-from prefalign.dataset import GlobalBatches, PairDataset, pairs_seen
+from prefalign.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
+from prefalign.engine.bins import Limits
 from prefalign.engine.reference import reference_scores
+from prefalign.engine.self_test import choose_layout
+from prefalign.engine.tree import Layout
 from prefalign.errors import Interrupted
-from prefalign.losses import LOSSES, NllParams
+from prefalign.losses import NllParams, loss_of
 from prefalign.measure import HeldOut, Instruments, Measured
 from prefalign.metrics import PairMetrics, PairScores, summarise
 from prefalign.model import (
@@ -87,15 +90,17 @@ class Run:
         arguments = self.engine.arguments if self.engine else training_arguments
         self.arguments: TrainingArguments = arguments(config, self.precision)
         self.is_first = self.arguments.process_index == 0
-        self.loss = LOSSES.get(config.method.name)
-        self.train_set = read_set(config.data.train, config)
-        self.test_set = read_set(config.data.test, config) if config.data.test else None
+        self.loss = loss_of(config.method)
+        self.train_set = read_set(config.data.train, config, reporter)
+        self.test_set = read_set(config.data.test, config, reporter) if config.data.test else None
         self.checkpoint: Path | None = None
         self.reporter.say(
             f"{config.method.name} on {len(self.train_set.store):,} pairs, {config.model.name}, "
             f"{self.precision}, {self.arguments.world_size} x {self.arguments.device.type}"
         )
+        self.reporter.say(f"tokens by {self.train_set.store.library}")
         self.model = self._load_model()
+        self.layout = self._choose_layout()
 
     def _load_model(self) -> PreTrainedModel:
         """Returns the untouched model on this process's device."""
@@ -110,12 +115,23 @@ class Run:
         choose_attention(model, max(pairs.longest for pairs in sets))
         return model
 
+    def _choose_layout(self) -> Layout:
+        """Returns how pairs share a forward pass, found out on some of the first batch."""
+        data = PairDataset(self.train_set.store.table)
+        order = epoch_order(data.prompt_ids, seed=self.config.optim.seed, epoch=0)
+        first = order[: self.config.batch.global_batch_size]
+        device = self.arguments.device
+        verdict = choose_layout(self.model, data, first, device=device, precision=self.precision)
+        if remark := verdict.sentence():
+            self.reporter.say(remark)
+        return verdict.layout
+
     def reference(self, pairs: PairSet) -> pl.DataFrame:
         """Returns what the untouched model says, computed or from the cache."""
         share = -(-len(pairs.store) // self.arguments.world_size)
         return reference_scores(
             self.model,
-            pairs.store,
+            PairDataset(pairs.store.table, layout=self.layout),
             digest=self.digest,
             micro_batch_size=self.config.eval.micro_batch_size,
             device=self.arguments.device,
@@ -128,7 +144,8 @@ class Run:
         if self.test_set is None:
             return None
         reference = self.reference(self.test_set)
-        return HeldOut(PairDataset(self.test_set.store.table), reference, scores=reference)
+        data = PairDataset(self.test_set.store.table, layout=self.layout)
+        return HeldOut(data, reference, scores=reference)
 
     def batches(self) -> GlobalBatches:
         """Returns this process's share of every global batch."""
@@ -137,11 +154,14 @@ class Run:
             self.train_set.store.table,
             nll_over=method.nll_over if isinstance(method, NllParams) else None,
             reference=self._train_reference() if self.loss.needs_reference else None,
+            layout=self.layout,
         )
+        batch = self.config.batch
+        pairs_at_once = None if batch.micro_batch_tokens else batch.micro_batch_size
         return GlobalBatches(
             data,
-            global_batch_size=self.config.batch.global_batch_size,
-            micro_batch_size=self.config.batch.micro_batch_size,
+            global_batch_size=batch.global_batch_size,
+            limits=Limits(pairs_at_once, batch.micro_batch_tokens),
             rank=self.arguments.process_index,
             processes=self.arguments.world_size,
             seed=self.config.optim.seed,

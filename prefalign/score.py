@@ -9,8 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prefalign.dataset import MicroBatch, PairDataset, collate
-from prefalign.engine.logps import score_tokens, segment_logps
+from prefalign.dataset import MicroBatch, PairDataset
+from prefalign.engine.bins import Limits
+from prefalign.engine.collate import collate
+from prefalign.engine.logps import segment_logps
+from prefalign.engine.self_test import choose_layout
+from prefalign.engine.tree import Ints
 from prefalign.model import Precision, autocast
 
 if TYPE_CHECKING:
@@ -44,8 +48,9 @@ def score(
         Columns id; chosen_logps, rejected_logps (nats summed over completion tokens, float64);
         chosen_tokens, rejected_tokens.
     """
-    score_tokens(model)
     data = PairDataset(store.table)
+    verdict = choose_layout(model, data, np.arange(len(data)), device=device, precision=precision)
+    data.layout = verdict.layout
     places, logps = score_share(
         model, data, micro_batch_size=micro_batch_size, device=device, precision=precision,
         progress=progress,
@@ -77,28 +82,40 @@ def score_share(
     micro_batch_size: int,
     device: torch.device,
     precision: Precision,
+    places: Ints | None = None,
     rank: int = 0,
     processes: int = 1,
     progress: Progress | None = None,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+) -> tuple[Ints, NDArray[np.float64]]:
     """Returns the places (n,) of this process's share and their log-probs (n, 2) in nats.
 
-    Pairs are batched by length and processes take batches in turn.
+    Every process runs as many forward passes, of about the same cost.
+
+    Args:
+        model: ready for the layout of `data`.
+        data: the pairs.
+        micro_batch_size: most pairs per forward pass.
+        device: where the model is.
+        precision: of the forward pass.
+        places: of the pairs to score; None for all.
+        rank: of the process whose share is wanted.
+        processes: that share the work.
+        progress: called with the number of pairs done after each forward pass.
     """
-    longest_first = np.argsort(-data.lengths, kind="stable")
-    starts = range(rank * micro_batch_size, len(data), processes * micro_batch_size)
-    batches = [longest_first[start : start + micro_batch_size] for start in starts]
+    all_places = np.arange(len(data)) if places is None else places
+    bins = data.bins(all_places, Limits(pairs=micro_batch_size), processes)
+    batches = [bin_ for bin_ in bins[rank::processes] if len(bin_)]
     logps = [np.empty((0, 2))]
     training = model.training
     model.eval()
-    for places in batches:
-        batch = collate(data, MicroBatch(places, np.ones(len(places)), len(places), 1))
+    for pairs in batches:
+        batch = collate(data, MicroBatch(pairs, np.ones(len(pairs)), len(pairs), 1))
         tensors: Any = batch
         on_device: Any = {name: tensor.to(device) for name, tensor in tensors.items()}
         with autocast(device, precision):
             sums = segment_logps(model, on_device)
         logps.append(torch.stack((sums.chosen, sums.rejected), dim=1).double().cpu().numpy())
         if progress is not None:
-            progress(len(places))
+            progress(len(pairs))
     model.train(training)
     return np.concatenate([np.empty(0, np.int64), *batches]), np.concatenate(logps)

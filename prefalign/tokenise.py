@@ -1,31 +1,34 @@
-"""Canonical pairs to a token store: rendered once, kept on disk, memory-mapped by every rank.
+"""Canonical pairs to a token store: tokenised once, kept on disk, memory-mapped by every rank.
 
-The file is named after everything that decides its content, so a second run, another rank or another
-method finds it and renders nothing. Its `fingerprint` names the content itself.
+A file holds whole ids and is named after everything that decides them, so a second run, another rank
+or another method finds it and tokenises nothing. What a `max_length` makes of it is read off, into a
+file of its own where anything is dropped or cut. A `fingerprint` names the content itself.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import xxhash
 
 from prefalign.cache import cache_dir, once
 from prefalign.config import Data
-from prefdata.errors import InputError
-from prefdata.tokens import load_tokenizer, render_frame, tokenizer_digest, truncate
-from prefdata.tokens.render import TOKENS, Progress
+from prefalign.token_file import read_tokens, write_tokens
+from prefdata.tokens import load_tokenizer, tokenizer_digest, truncate
+from prefdata.tokens.render import TOKENS, Progress, encoder_for, render_batches
 
 if TYPE_CHECKING:
     import polars as pl
     from transformers import PreTrainedTokenizerBase
 
-_STORE_VERSION = 1
+_STORE_VERSION = 2
+_BATCH = 4096  # pairs truncated at a time
 
 
 class TokenCounts(NamedTuple):
@@ -42,12 +45,13 @@ class TokenStore:
 
     Attributes:
         table: schema `prefdata.tokens.render.TOKENS`, truncated, memory-mapped.
-        fingerprint: hash of pair ids, token ids, tokenizer and options; equal fingerprints mean equal
-            training data, whatever machine or library version made them.
+        fingerprint: hash of pair ids, token ids and what `max_length` and `truncation` make of them;
+            equal fingerprints mean equal training data, whatever machine or library made them.
         dropped: reason -> ids of the pairs that are not in the table.
         token_counts: what the model has to read.
         max_length: tokens of prompt + completion that no pair exceeds.
         truncation: what happened to longer ones.
+        library: what tokenised the pairs, and why nothing faster did.
     """
 
     table: pa.Table
@@ -56,6 +60,7 @@ class TokenStore:
     token_counts: TokenCounts
     max_length: int
     truncation: str
+    library: str = ""
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -85,69 +90,71 @@ def tokenise(
             written.
     """
     tokenizer = load_tokenizer(tokenizer_name, trust_remote_code=trust_remote_code)
-    digest = tokenizer_digest(tokenizer)
-    path = cache_dir("tokens") / f"{_key(pairs, digest, data)}.arrow"
-    once(path, partial(_render, tokenizer, digest, pairs, data, progress))
-    return _read(path)
+    directory = cache_dir("tokens")
+    key = _key(pairs, tokenizer)
+    whole = directory / f"{key}.arrow"
+    once(whole, partial(_write, tokenizer, pairs, progress))
+    table, about = read_tokens(whole)
+    dropped: dict[str, list[str]] = {}
+    if about["longest"] > data.max_length:
+        cut = directory / f"{key}-{data.truncation}-{data.max_length}.arrow"
+        once(cut, partial(_write_cut, table, data))
+        table, cut_about = read_tokens(cut)
+        dropped = cut_about["dropped"]
+    return TokenStore(
+        table=table,
+        fingerprint=_fingerprint(about["content"], data),
+        dropped=dropped,
+        token_counts=TokenCounts(*(_tokens(table[name]) for name in TOKENS.names[1:])),
+        max_length=data.max_length,
+        truncation=data.truncation,
+        library=about["library"],
+    )
 
 
-def _key(pairs: pl.DataFrame, digest: str, data: Data) -> str:
+def _key(pairs: pl.DataFrame, tokenizer: PreTrainedTokenizerBase) -> str:
     """Returns a hash of what decides the token ids, libraries included."""
     import tokenizers
     import transformers
 
     hasher = xxhash.xxh3_128()
-    settings = [_STORE_VERSION, transformers.__version__, tokenizers.__version__, digest]
-    hasher.update(json.dumps([*settings, data.max_length, data.truncation]).encode())
+    versions = [_STORE_VERSION, transformers.__version__, tokenizers.__version__]
+    hasher.update(json.dumps([*versions, tokenizer_digest(tokenizer)]).encode())
     # an id is the hash of all the rest that a template sees
     for column in ("id", "chat_template_kwargs"):
         hasher.update(json.dumps(pairs[column].to_list()).encode())
     return hasher.hexdigest()
 
 
-def _render(
+def _fingerprint(content: str, data: Data) -> str:
+    options = [content, data.max_length, data.truncation]
+    return xxhash.xxh3_128_hexdigest(json.dumps(options).encode())
+
+
+def _write(
     tokenizer: PreTrainedTokenizerBase,
-    digest: str,
     pairs: pl.DataFrame,
-    data: Data,
     progress: Progress | None,
     path: Path,
 ) -> None:
-    """Writes the store of `pairs` to `path`."""
-    rendered = render_frame(tokenizer, pairs, progress)
-    table, dropped = truncate(rendered, data.max_length, data.truncation)
-    options = {"max_length": data.max_length, "truncation": data.truncation}
-    about = {
-        "fingerprint": _fingerprint(table, {**options, "tokenizer": digest}),
-        "dropped": dropped,
-        **options,
-    }
-    table = table.replace_schema_metadata({"prefalign": json.dumps(about)})
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    """Writes the whole ids of `pairs` to `path`."""
+    encoder = encoder_for(tokenizer, pairs)
+    batches = render_batches(tokenizer, pairs, encoder, progress)
+    write_tokens(path, batches, {"library": encoder.library})
 
 
-def _fingerprint(table: pa.Table, options: dict[str, Any]) -> str:
-    """Returns a hash of ids, token ids and options that does not see how the table is chunked."""
-    hasher = xxhash.xxh3_128(json.dumps(options, sort_keys=True).encode())
-    hasher.update(json.dumps(table["id"].to_pylist()).encode())
-    for name in TOKENS.names[1:]:
-        lengths = xxhash.xxh3_128()
-        for chunk in table[name].chunks:
-            lengths.update(chunk.value_lengths().to_numpy())
-            hasher.update(chunk.flatten().to_numpy())
-        hasher.update(lengths.digest())
-    return hasher.hexdigest()
+def _write_cut(table: pa.Table, data: Data, path: Path) -> None:
+    """Writes to `path` what is left of a store of whole ids."""
+    dropped: dict[str, list[str]] = {}
 
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in table.to_batches(max_chunksize=_BATCH):
+            kept = truncate(pa.Table.from_batches([batch]), data.max_length, data.truncation)
+            for reason, ids in kept.dropped.items():
+                dropped.setdefault(reason, []).extend(ids)
+            yield from kept.table.to_batches()
 
-def _read(path: Path) -> TokenStore:
-    try:
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        about = json.loads(table.schema.metadata[b"prefalign"])
-    except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a token store: {error}", hint=f"rm {path}") from error
-    counts = TokenCounts(*(_tokens(table[name]) for name in TOKENS.names[1:]))
-    return TokenStore(table.replace_schema_metadata(None), token_counts=counts, **about)
+    write_tokens(path, batches(), {"dropped": dropped})
 
 
 def _tokens(column: pa.ChunkedArray) -> int:

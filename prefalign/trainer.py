@@ -27,7 +27,7 @@ from prefalign.summary import summary
 
 
 def argument_values(config: RunConfig, precision: Precision) -> dict[str, Any]:
-    """Returns the run file in transformers' words, but for the accumulation of micro-batches."""
+    """Returns the run file in transformers' words; our step sees a whole global batch."""
     optim, output = config.optim, config.output
     return {
         "output_dir": str(output.dir),
@@ -88,7 +88,6 @@ class PreferenceTrainer(Measured):
         batches: GlobalBatches,
         instruments: Instruments,
     ) -> None:
-        arguments.gradient_accumulation_steps = batches.accumulation
         super().__init__(model, arguments, train_dataset=batches.data, instruments=instruments)
         self.loss = loss
         self.params = params
@@ -96,8 +95,21 @@ class PreferenceTrainer(Measured):
         self.seen = SeenPairs(batches.data, with_reference=loss.needs_reference)
 
     def get_train_dataloader(self) -> PairLoader:
-        """Returns this process's micro-batches; they are not to be sharded again."""
+        """Returns this process's shares of global batches; they are not to be sharded again."""
         return load(self.batches.data, self.batches)
+
+    def training_step(self, model: nn.Module, inputs: Any, *_: Any, **_options: Any) -> Tensor:
+        """Runs this process's share of a global batch; gradients are exchanged after its last part."""
+        *parts, last = inputs
+        losses = []
+        for part in parts:
+            with self.accelerator.no_sync(model):
+                losses.append(super().training_step(model, part))
+        return torch.stack([*losses, super().training_step(model, last)]).sum()
+
+    def floating_point_ops(self, *_: Any) -> int:
+        """Returns 0; a run counts its work by itself."""
+        return 0
 
     def compute_loss(self, model: nn.Module, inputs: Any, *_: Any, **_options: Any) -> Tensor:
         """Returns this process's share of the global loss, () nats.

@@ -14,25 +14,32 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
+from prefalign.engine.attention import TreeViews, attending
 from prefalign.engine.head import token_logps
+
+_READ = ("input_ids", "position_ids", *TreeViews._fields, "positions", "targets")
 
 
 class Batch(TypedDict, total=False):
-    """B pairs as 2B right-padded rows, chosen first, with N tokens to score.
+    """B pairs over C distinct completions, with N tokens to score; see `prefalign.engine.tree`.
 
-    A causal model never looks right, so padding on the right needs no attention mask. A row holds
-    prompt and completion without its last token, which predicts nothing.
+    A sequence is read without its last token, which predicts nothing. A causal model never looks
+    right, so padding on the right needs no attention mask.
 
     Attributes:
-        input_ids: (2B, T) int64.
+        input_ids: (R, T) int64.
+        position_ids: (1, T) int64, of a packed row only.
+        keys, query_starts, key_starts: `tree.Views`, of a packed row only.
         positions: (N,) int64, where the hidden state that predicts a target stands in the
-            flattened (2B * T) rows.
+            flattened (R * T) rows.
         targets: (N,) int64 token ids.
-        segments: (N,) int64, the sum a target belongs to: row r of the 2B completions, or 2B + b
-            for the prompt of pair b, which is scored only where a loss asks for it.
-        completion_tokens: (2B,) int64.
+        scores: (M,) int64, a target for each token of a sum; sums share what stands once.
+        segments: (M,) int64, the sum that token belongs to: completion c of C, or C + p for the p-th
+            distinct prompt, which is scored only where a loss asks for it.
+        edges: (3, B) int64, each pair's sums: chosen, rejected, prompt.
+        completion_tokens: (2B,) int64, chosen first.
         nll_tokens: (B,) int64, tokens of the NLL term.
-        reference: (2B,) float64 nats, completion log-probs of the reference model.
+        reference: (2B,) float64 nats, completion log-probs of the reference model, chosen first.
         weights: (B,) float64, 1 for a pair and 0 for one that only fills a process's batch.
         pairs: (B,) int64, place of each pair in its token store.
         global_pairs: () int64, pairs of the global batch.
@@ -40,9 +47,15 @@ class Batch(TypedDict, total=False):
     """
 
     input_ids: Tensor
+    position_ids: Tensor
+    keys: Tensor
+    query_starts: Tensor
+    key_starts: Tensor
     positions: Tensor
     targets: Tensor
+    scores: Tensor
     segments: Tensor
+    edges: Tensor
     completion_tokens: Tensor
     nll_tokens: Tensor
     reference: Tensor
@@ -71,21 +84,32 @@ def segment_logps(model: nn.Module, batch: Batch) -> SegmentLogps:
     Sums are taken in float64: over hundreds of tokens float32 loses digits that a difference of
     two log-probs then shows.
     """
-    logps = model(
-        input_ids=batch["input_ids"],
-        positions=batch["positions"],
-        targets=batch["targets"],
-        use_cache=False,
-    )
-    pairs = len(batch["input_ids"]) // 2
+    logps = target_logps(model, batch)
+    pairs = batch["edges"].shape[1]
     dtype = torch.float32 if logps.device.type == "mps" else torch.float64
     sums = torch.zeros(3 * pairs, dtype=dtype, device=logps.device)
-    sums = sums.index_add(0, batch["segments"], logps.to(dtype))
-    return SegmentLogps(*sums.view(3, pairs))
+    sums = sums.index_add(0, batch["segments"], logps.to(dtype)[batch["scores"]])
+    return SegmentLogps(*sums[batch["edges"]])
+
+
+def target_logps(model: nn.Module, batch: Batch) -> Tensor:
+    """Returns (N,) log-probs of a batch's targets, nats; see `segment_logps` for the model."""
+    tensors: Any = batch
+    inputs = {name: tensors[name] for name in _READ if name in batch}
+    if "keys" in batch:
+        # a mask of ones keeps transformers from looking for the sequences by itself
+        inputs["attention_mask"] = torch.ones_like(batch["input_ids"])
+    logps: Tensor = model(**inputs, use_cache=False)
+    return logps
+
+
+def base_of(model: Any) -> Any:
+    """Returns the transformers model itself, which adapters may be around."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def score_tokens(model: nn.Module) -> None:
-    """Lets `model(input_ids=..., positions=..., targets=...)` return (N,) target log-probs, once.
+    """Lets `model(targets=..., positions=...)` return (N,) target log-probs, once.
 
     The body's hidden states are gathered before the head. A model whose logits are more than a
     linear map of those (soft caps, scales, biases, adapters on the head) keeps its own head: what
@@ -94,7 +118,7 @@ def score_tokens(model: nn.Module) -> None:
     Args:
         model: a causal language model of transformers, or a PEFT model around one.
     """
-    causal_lm: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    causal_lm = base_of(model)
     if getattr(causal_lm, "scores_tokens", False):
         return
     plain_forward = causal_lm.forward
@@ -105,15 +129,24 @@ def score_tokens(model: nn.Module) -> None:
         if targets is None:
             return plain_forward(*args, **kwargs)
         positions = kwargs.pop("positions")
+        with attending(_views(kwargs)):
+            if through_body:
+                hidden = self.base_model(*args, **kwargs)[0].flatten(0, 1)[positions]
+            else:
+                logits = plain_forward(*args, **kwargs).logits.flatten(0, 1)[positions]
         if through_body:
-            hidden = self.base_model(*args, **kwargs)[0].flatten(0, 1)[positions]
             return token_logps(*_same_dtype(hidden, self.get_output_embeddings().weight), targets)
-        logits = plain_forward(*args, **kwargs).logits.flatten(0, 1)[positions]
-        logps = torch.log_softmax(logits.float(), -1)
-        return logps.gather(-1, targets[:, None]).squeeze(-1)
+        return torch.log_softmax(logits.float(), -1).gather(-1, targets[:, None]).squeeze(-1)
 
     causal_lm.forward = types.MethodType(forward, causal_lm)
     causal_lm.scores_tokens = True
+
+
+def _views(inputs: dict[str, Any]) -> TreeViews | None:
+    """Takes the views of a packed row out of a model's inputs."""
+    if "keys" not in inputs:
+        return None
+    return TreeViews(*(inputs.pop(name) for name in TreeViews._fields))
 
 
 def _same_dtype(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

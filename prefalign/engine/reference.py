@@ -1,16 +1,20 @@
-"""Reference log-probs: what the untouched model says about a set, computed once and kept.
+"""Reference log-probs: what the untouched model says about each completion, computed once and kept.
 
-The key holds everything that decides the numbers: the weights, the token ids and the precision. A
-learning rate or an output directory is not among them, so a second run computes nothing.
+A completion is known by its tokens and those of its prompt, under the model's weights and the precision
+they are multiplied in. Nothing else is part of the key: another learning rate, another output
+directory, other epochs or a subset of the pairs compute nothing, and added pairs only themselves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 import xxhash
 from accelerate import PartialState
@@ -25,12 +29,10 @@ from prefalign.score import Progress, score_frame, score_share
 if TYPE_CHECKING:
     import polars as pl
 
-    from prefalign.tokenise import TokenStore
-
 
 def reference_scores(
     model: Any,
-    store: TokenStore,
+    data: PairDataset,
     *,
     digest: str,
     micro_batch_size: int,
@@ -45,29 +47,30 @@ def reference_scores(
 
     Args:
         model: the start of the training, on `device`; adapters are switched off meanwhile.
-        store: the pairs.
+        data: the pairs, in a layout that `model` is ready for.
         digest: `prefalign.model.weights_digest` of the weights without adapters.
         micro_batch_size: pairs per forward pass of one process.
         device: where the model is.
         precision: of the forward pass.
         progress: called with the number of pairs this process has done.
     """
-    data = PairDataset(store.table)
-    path = _path(digest, store.fingerprint, precision)
-    known = [_load(path, data.ids) if PartialState().is_main_process else None]
-    broadcast_object_list(known)
-    if known[0] is not None:
-        return known[0]
+    store = _Store(digest, precision)
+    found = [store.read(data) if PartialState().is_main_process else None]
+    broadcast_object_list(found)
+    logps: NDArray[np.float64] = found[0]  # type: ignore[assignment]
+    missing = np.flatnonzero(np.isnan(logps).any(axis=1))
+    if len(missing) == 0:
+        return score_frame(data, logps)
     with _without_adapters(model):
         share = score_share(
-            model, data, micro_batch_size=micro_batch_size, device=device, precision=precision,
-            rank=PartialState().process_index, processes=PartialState().num_processes,
-            progress=progress,
+            model, data, places=missing, micro_batch_size=micro_batch_size, device=device,
+            precision=precision, rank=PartialState().process_index,
+            processes=PartialState().num_processes, progress=progress,
         )  # fmt: skip
-    frame = score_frame(data, in_store_order(gather_object([share])))
+    logps[missing] = in_store_order(gather_object([share]))
     if PartialState().is_main_process:
-        once(path, frame.write_parquet)
-    return frame
+        store.add(data, missing, logps)
+    return score_frame(data, logps)
 
 
 def in_store_order(
@@ -79,27 +82,51 @@ def in_store_order(
     return ordered
 
 
-def _path(digest: str, fingerprint: str, precision: Precision) -> Path:
-    key = xxhash.xxh3_128_hexdigest(f"{digest} {fingerprint} {precision}".encode())
-    return cache_dir("reference") / f"{key}.parquet"
+class _Store:
+    """Log-probs by completion: one checksummed file for each time that some were missing."""
+
+    def __init__(self, digest: str, precision: Precision) -> None:
+        self.directory = cache_dir("reference")
+        self.model = xxhash.xxh3_64_hexdigest(f"{digest} {precision}".encode())
+
+    def read(self, data: PairDataset) -> NDArray[np.float64]:
+        """Returns (P, C) log-probs of each pair's completions; NaN for those not known."""
+        known: dict[bytes, float] = {}
+        for path in sorted(self.directory.glob(f"{self.model}-*.parquet")):
+            known |= _load(path)
+        rows = _names(data, np.arange(len(data)))
+        values = [[known.get(name, np.nan) for name in row] for row in rows]
+        return np.array(values, np.float64)
+
+    def add(self, data: PairDataset, places: NDArray[np.int64], logps: NDArray[np.float64]) -> None:
+        """Writes the finite log-probs of `places` (of P) down, in a file named after whose they are."""
+        names = [name for row in _names(data, places) for name in row]
+        values = dict(zip(names, logps[places].ravel().tolist(), strict=True))
+        values = {name: value for name, value in values.items() if np.isfinite(value)}
+        table = pa.table({"completion": list(values), "logps": list(values.values())})
+        content = xxhash.xxh3_64_hexdigest(b"".join(values))
+        once(
+            self.directory / f"{self.model}-{content}.parquet",
+            lambda path: pq.write_table(table, path, write_page_checksum=True),
+        )
 
 
-def _load(path: Path, ids: list[str]) -> pl.DataFrame | None:
-    """Returns the kept frame, or None where there is none that fits `ids`; deletes a broken one."""
-    import polars as pl
+def _names(data: PairDataset, places: NDArray[np.int64]) -> Iterator[list[bytes]]:
+    """Yields the names of each pair's completions: hashes of the tokens of prompt and completion."""
+    for place in places:
+        prompt = data.prompts[place].tobytes()
+        start = b"%d " % len(prompt) + prompt
+        yield [xxhash.xxh3_128_digest(start + side[place].tobytes()) for side in data.sides]
 
-    if not path.exists():
-        return None
+
+def _load(path: Path) -> dict[bytes, float]:
+    """Returns the log-probs in a file; deletes one that is broken."""
     try:
-        frame = pl.read_parquet(path)
-    except pl.exceptions.PolarsError:
+        table = pq.read_table(path, page_checksum_verification=True)
+        return dict(zip(table["completion"].to_pylist(), table["logps"].to_pylist(), strict=True))
+    except (pa.ArrowException, OSError, KeyError):
         path.unlink()
-        return None
-    columns = {"chosen_logps", "rejected_logps", "chosen_tokens", "rejected_tokens"}
-    if columns <= set(frame.columns) and frame["id"].to_list() == ids:
-        return frame
-    path.unlink()
-    return None
+        return {}
 
 
 def _without_adapters(model: Any) -> AbstractContextManager[Any]:

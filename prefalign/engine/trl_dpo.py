@@ -5,18 +5,46 @@ TRL is pinned to one minor version; tests/prefalign/test_trl_engine.py checks wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from trl import DPOConfig, DPOTrainer
 
 from prefalign.config import RunConfig
 from prefalign.engine.trl_tokens import accumulate, build
+from prefalign.losses.choice import weights
 from prefalign.losses.dpo import Dpo
 from prefalign.measure import Instruments, Measured
 from prefalign.model import Precision
 from prefalign.tokenise import TokenStore
 from prefalign.trainer import argument_values
 from prefdata.errors import ConfigError
+
+LOSSES_OF_TRL = frozenset(
+    [
+        "sigmoid",
+        "hinge",
+        "ipo",
+        "exo_pair",
+        "nca_pair",
+        "robust",
+        "bco_pair",
+        "sppo_hard",
+        "aot",
+        "aot_unpaired",
+        "apo_zero",
+        "apo_down",
+        "discopop",
+        "sft",
+        "sigmoid_norm",
+    ]
+)
+_DIVERGENCES = {
+    "reverse_kl": "reverse_kl",
+    "forward_kl": "forward_kl",
+    "js": "js_divergence",
+    "alpha": "alpha_divergence",
+}
 
 
 class TrlDpo(Measured, DPOTrainer):  # type: ignore[misc]
@@ -33,11 +61,38 @@ def arguments(config: RunConfig, precision: Precision) -> DPOConfig:
         ConfigError: a setting that TRL's DPO does not have.
     """
     method = config.method
-    if not isinstance(method, Dpo) or method.label_smoothing:
-        problem = "method.label_smoothing: TRL's sigmoid loss has none"
-        raise ConfigError([problem], source="engine trl", hint="use engine prefalign")
-    values = {"beta": method.beta, "max_length": None, **config.trl}
+    assert isinstance(method, Dpo)  # the module is found by the method's name
+    if problems := list(_unknown_to_trl(method)):
+        raise ConfigError(problems, source="engine trl", hint="use engine prefalign")
+    values = {**loss_values(method), "max_length": None, **config.trl}
     return accumulate(DPOConfig(**argument_values(config, precision) | values), config)
+
+
+def loss_values(method: Dpo) -> dict[str, Any]:
+    """Returns the settings of the loss in TRL's words."""
+    chosen = weights(method.loss)
+    return {
+        "loss_type": list(chosen),
+        "loss_weights": list(chosen.values()),
+        "beta": method.beta,
+        "label_smoothing": method.label_smoothing,
+        "ld_alpha": method.ld_alpha,
+        "f_divergence_type": _DIVERGENCES[method.f_divergence],
+        "f_alpha_divergence_coef": method.f_alpha,
+        "discopop_tau": method.discopop_tau,
+        "use_weighting": method.wpo,
+    }
+
+
+def _unknown_to_trl(method: Dpo) -> Iterator[str]:
+    for name in weights(method.loss).keys() - LOSSES_OF_TRL:
+        yield f"method.loss: TRL has no {name}"
+    if method.label_smoothing and "sigmoid" in weights(method.loss):
+        yield "method.label_smoothing: TRL's sigmoid loss has none"
+    if method.wpo and "hinge" in weights(method.loss):
+        yield "method.wpo: TRL cannot go backward through its weighted hinge loss"
+    if method.labels != "hard":
+        yield "method.labels: TRL has only hard"
 
 
 def trainer(

@@ -11,7 +11,7 @@ from typing import Any
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 from prefalign.config import RunConfig
-from prefalign.engine.trl_tokens import accumulate, build
+from prefalign.engine.trl_tokens import accumulate, build, labelled_row
 from prefalign.losses.orpo import Orpo
 from prefalign.measure import Instruments, Measured
 from prefalign.model import Precision
@@ -19,22 +19,13 @@ from prefalign.tokenise import TokenStore
 from prefalign.trainer import argument_values
 from prefdata.errors import ConfigError
 
-_NO_LABEL = -100
-
 
 class TrlOrpo(Measured, ORPOTrainer):  # type: ignore[misc]
     """TRL's ORPOTrainer, given token ids instead of text."""
 
     def tokenize_row(self, feature: dict[str, list[int]], *_: Any) -> dict[str, list[int]]:
         """Returns the columns that TRL's collator pads, made from token ids that exist already."""
-        prompt = feature["prompt_ids"]
-        row = {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
-        for side in ("chosen", "rejected"):
-            completion = feature[f"{side}_ids"]
-            row[f"{side}_input_ids"] = prompt + completion
-            row[f"{side}_attention_mask"] = [1] * len(prompt + completion)
-            row[f"{side}_labels"] = [_NO_LABEL] * len(prompt) + completion
-        return row
+        return labelled_row(feature)
 
 
 def arguments(config: RunConfig, precision: Precision) -> ORPOConfig:

@@ -1,4 +1,4 @@
-"""What both of TRL's trainers need: our tokens as their data set, a batch they can divide, and their making."""
+"""What all of TRL's trainers need: our tokens as their data set, a batch they can divide, and their making."""
 
 from __future__ import annotations
 
@@ -16,10 +16,24 @@ from prefdata.tokens import load_tokenizer
 
 T = TypeVar("T", bound=Measured)
 
+_NO_LABEL = -100
+
 
 def token_set(store: TokenStore) -> Dataset:
     """Returns the columns prompt_ids, chosen_ids and rejected_ids of a store, memory-mapped."""
     return Dataset(store.table).select_columns(["prompt_ids", "chosen_ids", "rejected_ids"])
+
+
+def labelled_row(feature: dict[str, list[int]]) -> dict[str, list[int]]:
+    """Returns what TRL's older trainers (ORPO, CPO) make of a row of text, for a row of token ids."""
+    prompt = feature["prompt_ids"]
+    row = {"prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
+    for side in ("chosen", "rejected"):
+        completion = feature[f"{side}_ids"]
+        row[f"{side}_input_ids"] = prompt + completion
+        row[f"{side}_attention_mask"] = [1] * len(prompt + completion)
+        row[f"{side}_labels"] = [_NO_LABEL] * len(prompt) + completion
+    return row
 
 
 def accumulate(arguments: TrainingArguments, config: RunConfig) -> Any:

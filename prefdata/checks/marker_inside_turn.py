@@ -1,8 +1,8 @@
 """A turn holds the marker of another turn.
 
 ## What it does
-Finds pairs with a message that begins with `Human:` or `Assistant:`, or has a paragraph that begins
-with one of these or with `User:`.
+Finds pairs with a message that begins with `Human:` or `Assistant:`, has one of these after the end of a
+sentence, or has a paragraph that begins with one of these or with `User:`.
 
 ## Why is this bad?
 A transcript was split in the wrong place, or a model went on to write the other side's turn. Either
@@ -26,7 +26,7 @@ import polars as pl
 from prefdata.checks import UNSAFE_DROP, row_rule
 from prefdata.texts.messages import first_in_texts, in_any_text
 
-MARKER = r"(?:\A\s*|\n\s*\n[ \t]*)((?:Human|Assistant):)|\n\s*\n[ \t]*(User:)"
+MARKER = r"(?:\A\s*|\n\s*\n[ \t]*|[.!?][\"')]?[ \t]+)((?:Human|Assistant):)|\n\s*\n[ \t]*(User:)"
 
 
 def _marker() -> pl.Expr:

@@ -3,7 +3,8 @@
 ## What it does
 Finds pairs whose sides differ in at most one character of twenty (normalised Indel similarity of 0.95
 or more, which is 2 * longest common subsequence / both lengths), but in more than white space. Sides
-with tool calls or of several turns are compared as one text.
+with tool calls or of several turns are compared as one text, and accents written in two ways (as one
+character, or as a letter and a combining mark) count as the same.
 
 ## Why is this bad?
 The log-probs of nearly equal texts move together, and DPO then lowers both: likelihood displacement
@@ -31,6 +32,8 @@ from msgspec import Struct
 from prefdata.checks import UNSAFE_DROP, Evidence, set_rule
 from prefdata.expressions import collapsed
 from prefdata.near.conversations import answered
+
+_SIDES = ("chosen", "rejected")
 
 
 class Settings(Struct, frozen=True):
@@ -67,7 +70,16 @@ def _alike_in_length(pairs: pl.DataFrame, similarity: float) -> pl.DataFrame:
 
     Of lengths m <= n, at most m characters are common: the similarity is at most 2m / (m + n).
     """
-    texts = {side: answered(side).list.join("\n") for side in ("chosen", "rejected")}
-    one, other = (pl.col(side).str.len_chars() for side in texts)
+    texts = {side: answered(side).list.join("\n") for side in _SIDES}
+    one, other = (pl.col(side).str.len_chars() for side in _SIDES)
     most = 2 * pl.min_horizontal(one, other) / (one + other)
-    return pairs.select("index", **texts).filter(most >= similarity)
+    return _composed(pairs.select("index", **texts)).filter(most >= similarity)
+
+
+def _composed(texts: pl.DataFrame) -> pl.DataFrame:
+    """Returns both sides in Unicode's normal form C, which ASCII text, the most of it, is already in."""
+    in_ascii = pl.all_horizontal(
+        pl.col(side).str.len_bytes() == pl.col(side).str.len_chars() for side in _SIDES
+    )
+    other = texts.filter(~in_ascii).with_columns(pl.col(_SIDES).str.normalize("NFC"))
+    return pl.concat([texts.filter(in_ascii), other])

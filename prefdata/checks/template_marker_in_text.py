@@ -3,9 +3,10 @@
 ## What it does
 Finds pairs with a template's control text inside a message: `<|im_start|>`, `<|eot_id|>` and every
 other `<|name|>` (ChatML, Llama 3, Phi, Zephyr), DeepSeek's with full-width bars, `<start_of_turn>`
-(Gemma), `[INST]` and `<<SYS>>` (Llama 2, Mistral), `<s>` and `</s>`, `<extra_id_0>` (NeMo), and
-lines that begin with `### Instruction:`, `### Response:`, `### Human:` or `### Assistant:` (Alpaca,
-Vicuna).
+(Gemma), `[INST]` and `<<SYS>>` (Llama 2, Mistral), `<s>` and `</s>`, `<extra_id_0>` (NeMo), lines
+that begin with `### Instruction:`, `### Response:`, `### Human:` or `### Assistant:` (Alpaca,
+Vicuna), and texts that begin as a list of messages does, `[{"role":` or `[{'from':`, which is what
+tables make of one.
 
 ## Why is this bad?
 The data was rendered for another model. The tokenizer's own template is put around it, so the model
@@ -31,7 +32,8 @@ from prefdata.expressions import contents
 MARKER = (
     r"(<[|\x{FF5C}][^<>|\x{FF5C}\s]{1,40}[|\x{FF5C}]>|<(?:start|end)_of_turn>"
     r"|\[/?INST\]|<</?SYS>>|</?s>|<extra_id_\d+>"
-    r"|(?m:^### (?:Instruction|Input|Response|Human|Assistant|User|System):))"
+    r"|(?m:^### (?:Instruction|Input|Response|Human|Assistant|User|System):)"
+    r"|\A\s*\[\s*\{\s*['\"](?:role|from|content|value)['\"]\s*:)"
 )
 SIDES = ("prompt", "chosen", "rejected")
 

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from prefdata.findings import Findings
 
 _NO_LIMIT = 2**31 - 1
+_OPTION_OF = {
+    "tokens": "--tokenizer MODEL",
+    "against": "--against FILE",
+    "benchmarks": "--benchmark FILE",
+}
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -68,8 +73,15 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="An evaluation set whose prompts must not be here: any layout, a table with a column"
     " prompt, question or instruction, or a .txt of one prompt a line. May be given several times.",
 )
-@click.option("--tokenizer", metavar="MODEL", help="Check the tokens this model would see, too.")
+@click.option(
+    "--tokenizer",
+    metavar="MODEL",
+    help="Check the tokens this model would see, too: a directory, a .gguf file or a hub name.",
+)
 @click.option("--max-length", type=click.IntRange(2), help="Cut the tokens like a run would.")
+@click.option(
+    "--chat-template", type=_FILE, metavar="FILE", help="Render with this Jinja template instead."
+)
 @reading_options
 def command(
     sources: tuple[str, ...],
@@ -87,6 +99,7 @@ def command(
     benchmarks: tuple[str, ...],
     tokenizer: str | None,
     max_length: int | None,
+    chat_template: Path | None,
     **reading: Any,
 ) -> None:
     """Check SRC, raw or converted, against every rule.
@@ -98,22 +111,28 @@ def command(
     Examples:
       prefdata check votes.json --fail-on warning
       prefdata check train.parquet --against test.parquet --select split-leakage
+      prefdata check pairs.parquet --tokenizer HuggingFaceTB/SmolLM2-135M-Instruct --max-length 1024
     """
     from prefdata.conversion import convert
     from prefdata.lint import lint
     from prefdata.surroundings import read_benchmark, read_provenance
 
-    if max_length and not tokenizer:
-        raise click.UsageError("--max-length counts the tokens of a model: add --tokenizer MODEL")
+    if not tokenizer and (max_length or chat_template):
+        option = "--max-length" if max_length else "--chat-template"
+        raise click.UsageError(f"{option} is about the tokens of a model: add --tokenizer MODEL")
     if accept_new and not new_baseline:
         raise click.UsageError("--accept-new goes with --write-baseline FILE")
     settings = in_force(select=select, ignore=ignore, fail_on=fail_on, max_rates=max_rates).settings
+    given = {"tokens": tokenizer, "against": against, "benchmarks": benchmarks}
+    _require_something_to_run(settings.select, {need for need, value in given.items() if not value})
     options = convert_options(**reading)
     evaluation = tuple(map(read_benchmark, benchmarks)) or None
     with reading_progress(sources) as progress:
         conversion = _in_one_chunk(convert(sources, options, progress=progress))
     other = convert([against]).pairs if against else None
-    tokens = _token_facts(conversion.pairs, tokenizer, max_length) if tokenizer else None
+    tokens = (
+        _token_facts(conversion.pairs, tokenizer, chat_template, max_length) if tokenizer else None
+    )
     with rule_progress() as tell:
         findings = lint(
             conversion.pairs,
@@ -144,17 +163,29 @@ def command(
         raise SystemExit(EXIT_FINDINGS)
 
 
+def _require_something_to_run(select: list[str] | None, missing: set[str]) -> None:
+    """Refuses a selection of rules that all lack what they look at: nothing found would say nothing."""
+    from prefdata.checks import find_rule, matching
+
+    needs = {find_rule(name).needs for name in matching(select or ())}
+    if needs and needs <= missing:
+        options = ", ".join(sorted(_OPTION_OF[need] for need in needs if need))
+        raise click.UsageError(f"{', '.join(select or ())}: add {options} for these rules to run")
+
+
 def _in_one_chunk(conversion: Conversion) -> Conversion:
     """Returns the conversion as rules need its pairs, so that they need not be held twice."""
     return msgspec.structs.replace(conversion, pairs=conversion.pairs.rechunk())
 
 
-def _token_facts(pairs: pl.DataFrame, tokenizer: str, max_length: int | None) -> pl.DataFrame:
-    from prefdata.tokens import load_tokenizer, render_frame, token_facts
+def _token_facts(
+    pairs: pl.DataFrame, tokenizer: str, chat_template: Path | None, max_length: int | None
+) -> pl.DataFrame:
+    from prefdata.tokens import load_tokenizer, measure_pairs
 
+    loaded = load_tokenizer(tokenizer, chat_template=chat_template)
     with rendering_progress(pairs.height) as advance:
-        table = render_frame(load_tokenizer(tokenizer), pairs, progress=advance)
-    return token_facts(table, max_length or _NO_LIMIT, "keep_start")
+        return measure_pairs(loaded, pairs, max_length or _NO_LIMIT, progress=advance)
 
 
 def _ties(sources: tuple[str, ...], conversion: Conversion) -> pl.DataFrame:

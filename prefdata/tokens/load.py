@@ -16,25 +16,30 @@ if TYPE_CHECKING:
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
 
 
-def load_tokenizer(name: str | Path, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+def load_tokenizer(
+    name: str | Path, *, trust_remote_code: bool = False, chat_template: Path | None = None
+) -> PreTrainedTokenizerBase:
     """Returns the tokenizer called `name`, which has a chat template and an end-of-sequence token.
 
     Args:
         name: a directory, a `.gguf` file, a directory whose only tokenizer is one `.gguf` file, or
             the name of a model on the hub (looked up in the local cache when offline).
         trust_remote_code: run Python code that comes with the tokenizer.
+        chat_template: a file with a Jinja template to use instead of the tokenizer's own.
 
     Raises:
-        InputError: there is no such tokenizer, or it has no chat template or no EOS token.
+        InputError: there is no such tokenizer or template, or it has no template or no EOS token.
         MissingExtra: transformers is not installed.
     """
     source, options = _locate(str(name))
     tokenizer = _load(source, trust_remote_code=trust_remote_code, **options)
+    if chat_template:
+        tokenizer.chat_template = _read_template(chat_template)
     if not tokenizer.chat_template:
         raise InputError(
             f"the tokenizer of {name} has no chat template, so conversations cannot be rendered",
-            hint="use the instruct version of the model, or put a chat_template.jinja file beside "
-            "its tokenizer",
+            hint="use the instruct version of the model, put a chat_template.jinja file beside its "
+            "tokenizer, or give one: --chat-template FILE",
         )
     if tokenizer.eos_token_id is None:
         raise InputError(
@@ -42,6 +47,14 @@ def load_tokenizer(name: str | Path, *, trust_remote_code: bool = False) -> PreT
             hint="set eos_token in its tokenizer_config.json",
         )
     return tokenizer
+
+
+def _read_template(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise InputError(f"{path}: cannot read the chat template: {reason}") from error
 
 
 def _locate(name: str) -> tuple[str, dict[str, Any]]:
@@ -99,6 +112,27 @@ def _hint(source: str) -> str | None:
         f"'{source}' is no directory here, so it was looked up on the hub; check the spelling, or "
         "give the path of a downloaded model (HF_HUB_OFFLINE=1 looks in the local cache only)"
     )
+
+
+def generation_stops(tokenizer: PreTrainedTokenizerBase) -> list[int] | None:
+    """Returns the token ids at which generation stops by the model's generation_config.json.
+
+    None where there is no such file, or it says nothing of an end.
+    """
+    from transformers.utils import cached_file
+
+    try:
+        path = cached_file(tokenizer.name_or_path, "generation_config.json")
+        stops = json.loads(Path(str(path)).read_text(encoding="utf-8")).get("eos_token_id")
+    except (OSError, ValueError):
+        return None
+    return [stops] if isinstance(stops, int) else stops
+
+
+def special_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Returns the texts that the tokenizer reads as control tokens wherever they stand."""
+    added = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+    return sorted({*tokenizer.all_special_tokens, *added})
 
 
 def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -7,8 +7,8 @@ special tokens are added: a chat template writes its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -16,7 +16,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from prefdata.errors import InputError
-from prefdata.tokens.template import apply_template, conversation, template_arguments
+from prefdata.tokens.encode import Encoder, choose_encoder
+from prefdata.tokens.encode_lists import split_pairs
+from prefdata.tokens.load import special_tokens
+from prefdata.tokens.render_texts import COLUMNS, TextRenderer
+from prefdata.tokens.template import pair_texts
 from prefdata.types import Messages
 
 if TYPE_CHECKING:
@@ -36,11 +40,8 @@ TOKENS = pa.schema(
     ]
 )
 _BATCH = 1024  # pairs tokenised in one call: enough to keep every core busy
-_SHOWN = 5  # refused rows named in a message
-_COLUMNS = [
-    *("id", "prompt_id", "prompt", "chosen", "rejected", "tools", "chat_template_kwargs"),
-    *("file", "row"),
-]
+_WORTH_PROOF = 2048  # pairs; fewer are tokenised before anything is proved
+_SAMPLE = 256  # pairs, three texts each
 
 
 class Rendered(NamedTuple):
@@ -49,12 +50,6 @@ class Rendered(NamedTuple):
     prompt_ids: list[int]
     chosen_ids: list[int]
     rejected_ids: list[int]
-
-
-class _Texts(NamedTuple):
-    prompt: str
-    chosen: str  # prompt and completion
-    rejected: str  # prompt and completion
 
 
 def render(
@@ -85,17 +80,15 @@ def render(
         "tools": tools,
         "chat_template_kwargs": chat_template_kwargs,
     }
-    texts = _texts(tokenizer, row, None)
-    ids = _tokenise(tokenizer, texts)
-    return Rendered(*(side.tolist() for side in _split(*(ids[text] for text in texts))))
+    texts = pair_texts(tokenizer, row)
+    ids = tokenise(tokenizer, texts)
+    return Rendered(*(side.tolist() for side in split_sides(*(ids[text] for text in texts))))
 
 
 def render_frame(
     tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame, progress: Progress | None = None
 ) -> pa.Table:
     """Returns the token ids of every pair, in the order of `pairs`, as a table of schema `TOKENS`.
-
-    Every distinct prompt is rendered once; text is tokenised in batches, on all cores.
 
     Args:
         tokenizer: from `load_tokenizer`.
@@ -105,58 +98,78 @@ def render_frame(
     Raises:
         InputError: the template refuses some rows; the message names them.
     """
-    prompts: dict[tuple[str, str | None], str] = {}
-    batches = []
-    for part in pairs.select(_COLUMNS).iter_slices(_BATCH):
-        batches.append(_render_batch(tokenizer, part, prompts))
+    encoder = encoder_for(tokenizer, pairs)
+    return pa.Table.from_batches(render_batches(tokenizer, pairs, encoder, progress), TOKENS)
+
+
+def render_batches(
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: pl.DataFrame,
+    encoder: Encoder,
+    progress: Progress | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Yields the token ids of every pair, batch by batch, as `render_frame` returns them.
+
+    Args:
+        tokenizer: from `load_tokenizer`.
+        pairs: canonical pairs.
+        encoder: from `encoder_for`.
+        progress: called after each batch with the number of pairs in it.
+
+    Raises:
+        InputError: the template refuses some rows of a batch; the message names them.
+    """
+    renderer = TextRenderer(tokenizer)
+    for part in pairs.select(COLUMNS).iter_slices(_BATCH):
+        ids = encoder.encode(renderer.texts(part))
+        sides = [side.to_arrow() for side in split_pairs(ids)]
+        names = pa.array(part["id"].to_list(), pa.string())
+        yield pa.RecordBatch.from_arrays([names, *sides], schema=TOKENS)
         if progress:
             progress(part.height)
-    return pa.Table.from_batches(batches, TOKENS)
 
 
-def _render_batch(
-    tokenizer: PreTrainedTokenizerBase,
-    part: pl.DataFrame,
-    prompts: dict[tuple[str, str | None], str],
-) -> pa.RecordBatch:
-    texts: list[_Texts] = []
-    refused: list[str] = []
-    for row in part.iter_rows(named=True):
-        key = (row["prompt_id"], row["chat_template_kwargs"])
-        try:
-            texts.append(_texts(tokenizer, row, prompts.get(key)))
-        except InputError as error:
-            refused.append(f"{row['file']}:{row['row']} ({row['id']}): {error.message}")
-        else:
-            prompts[key] = texts[-1].prompt
-    if refused:
-        raise _refusal(refused)
-    ids = _tokenise(tokenizer, (text for pair in texts for text in pair))
-    sides = zip(*(_split(*(ids[text] for text in pair)) for pair in texts), strict=True)
-    columns = [pa.array(part["id"].to_list(), pa.string()), *map(_list_array, sides)]
-    return pa.RecordBatch.from_arrays(columns, schema=TOKENS)
+def encoder_for(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> Encoder:
+    """Returns the fastest encoder that is proved on a sample of `pairs` to have the tokenizer's ids."""
+    if pairs.height < _WORTH_PROOF:
+        return choose_encoder(tokenizer, [])
+    try:
+        sample = TextRenderer(tokenizer).texts(_sample(tokenizer, pairs).select(COLUMNS))
+    except InputError:  # `render_batches` says so of all rows
+        sample = []
+    return choose_encoder(tokenizer, sample)
 
 
-def _texts(
-    tokenizer: PreTrainedTokenizerBase, row: Mapping[str, Any], known_prompt: str | None
-) -> _Texts:
-    """Returns the three texts of a pair; `known_prompt` is its prompt's, if rendered before."""
-    arguments = template_arguments(row["tools"], row["chat_template_kwargs"])
-    prompt, chosen, rejected = (
-        conversation(row[side]) for side in ("prompt", "chosen", "rejected")
+def _sample(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Returns pairs from all over the set, those farthest from ASCII, and some with special tokens."""
+    import polars as pl
+
+    content = pl.element().struct.field("content")
+    sides = ("prompt", "chosen", "rejected")
+    foreign = pl.sum_horizontal(
+        pl.col(side).list.eval(content.str.len_bytes() - content.str.len_chars()).list.sum()
+        for side in sides
     )
-    if known_prompt is None:
-        known_prompt = apply_template(tokenizer, prompt, arguments, generation_prompt=True)
-    return _Texts(
-        known_prompt,
-        apply_template(tokenizer, prompt + chosen, arguments),
-        apply_template(tokenizer, prompt + rejected, arguments),
+    special = pl.any_horizontal(
+        pl.col(side).list.eval(content.str.contains_any(special_tokens(tokenizer))).list.any()
+        for side in sides
     )
+    quarter = _SAMPLE // 4
+    number = pl.int_range(pl.len())
+    spread = pl.Series(np.linspace(0, pairs.height - 1, 2 * quarter).astype(np.int64))
+    rows = pairs.select(
+        foreign=foreign.arg_sort(descending=True).head(quarter).cast(pl.Int64).implode(),
+        special=number.filter(special).head(quarter).cast(pl.Int64).implode(),
+    ).row(0)
+    chosen = pl.concat([spread, *(pl.Series(found, dtype=pl.Int64) for found in rows)])
+    return pairs[chosen.unique().sort()]
 
 
-def _tokenise(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> dict[str, Ids]:
+def tokenise(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> dict[str, Ids]:
     """Returns the ids of each distinct text."""
     distinct = list(dict.fromkeys(texts))
+    if not distinct:
+        return {}
     encoded = tokenizer(
         distinct, add_special_tokens=False, return_attention_mask=False, verbose=False
     )["input_ids"]
@@ -165,7 +178,7 @@ def _tokenise(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> dict[
     }
 
 
-def _split(prompt: Ids, chosen: Ids, rejected: Ids) -> tuple[Ids, Ids, Ids]:
+def split_sides(prompt: Ids, chosen: Ids, rejected: Ids) -> tuple[Ids, Ids, Ids]:
     """Returns the shared start, and what follows it on each side."""
     shared = min(_common_prefix(prompt, chosen), _common_prefix(prompt, rejected))
     return prompt[:shared], chosen[shared:], rejected[shared:]
@@ -177,17 +190,8 @@ def _common_prefix(a: Ids, b: Ids) -> int:
     return int(different[0]) if different.size else shorter
 
 
-def _list_array(rows: Sequence[Ids]) -> pa.ListArray:
+def list_array(rows: Sequence[Ids]) -> pa.ListArray:
+    """Returns a column of `TOKENS`."""
     offsets = np.zeros(len(rows) + 1, dtype=np.int32)
     np.cumsum([len(row) for row in rows], out=offsets[1:])
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(rows)))
-
-
-def _refusal(refused: list[str]) -> InputError:
-    shown = "\n  ".join(refused[:_SHOWN])
-    more = f"\n  and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
-    return InputError(
-        f"the chat template refuses {len(refused)} pairs:\n  {shown}{more}",
-        hint="take these rows out, change their messages to what the template accepts, or use "
-        "another model's template",
-    )

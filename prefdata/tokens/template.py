@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from prefdata.errors import InputError
 
@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Conversation: TypeAlias = list[dict[str, Any]]
+
+
+class PairTexts(NamedTuple):
+    """A pair as text, special tokens included."""
+
+    prompt: str  # with the generation prompt
+    chosen: str  # prompt and completion
+    rejected: str  # prompt and completion
+
 
 # arguments of apply_chat_template that decide what is rendered, so no row may set them
 _RESERVED = ("add_generation_prompt", "continue_final_message", "return_dict", "tokenize")
@@ -64,3 +73,43 @@ def apply_template(
     except Exception as error:
         raise InputError(str(error) or type(error).__name__) from error
     return str(text)
+
+
+def pair_texts(
+    tokenizer: PreTrainedTokenizerBase, row: Mapping[str, Any], known_prompt: str | None = None
+) -> PairTexts:
+    """Returns the three texts of a canonical row.
+
+    Args:
+        tokenizer: from `load_tokenizer`.
+        row: `prompt`, `chosen`, `rejected`, `tools` and `chat_template_kwargs` of a pair.
+        known_prompt: the text of its prompt, if it has been rendered before.
+
+    Raises:
+        InputError: the template refuses the messages.
+    """
+    arguments = template_arguments(row["tools"], row["chat_template_kwargs"])
+    prompt, chosen, rejected = (
+        conversation(row[side]) for side in ("prompt", "chosen", "rejected")
+    )
+    if known_prompt is None:
+        known_prompt = apply_template(tokenizer, prompt, arguments, generation_prompt=True)
+    return PairTexts(
+        known_prompt,
+        apply_template(tokenizer, prompt + chosen, arguments),
+        apply_template(tokenizer, prompt + rejected, arguments),
+    )
+
+
+def renders_tools(
+    tokenizer: PreTrainedTokenizerBase, row: Mapping[str, Any], rendered_prompt: str
+) -> bool:
+    """Returns whether a prompt is another text without its tools, or nothing at all."""
+    arguments = template_arguments(None, row["chat_template_kwargs"])
+    try:
+        bare = apply_template(
+            tokenizer, conversation(row["prompt"]), arguments, generation_prompt=True
+        )
+    except InputError:
+        return True
+    return bare != rendered_prompt

@@ -31,7 +31,7 @@ def test_list(tmp_path: Path) -> None:
     result = prefalign("init", "--list", cwd=tmp_path)
     assert result.returncode == 0
     names = [line.split()[0] for line in result.stdout.splitlines()]
-    assert sorted(names) == ["dpo", "dpo-lora", "orpo", "orpo-lora"]
+    assert sorted(names) == ["dpo", "dpo-lora", "orpo", "orpo-lora", "simpo"]
     assert not list(tmp_path.iterdir())
 
 

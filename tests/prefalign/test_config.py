@@ -176,12 +176,12 @@ def test_recipes_are_valid(name: str, tmp_path: Path) -> None:
         (
             "method: {name: dpo}",
             "method: {name: dop}",
-            "line 3: method.name: 'dop' must be dpo or orpo; did you mean 'dpo'?",
+            "line 3: method.name: 'dop' must be dpo, orpo or simpo; did you mean 'dpo'?",
         ),
         ("method: {name: dpo}", "method: dpo", "line 3: method: 'dpo' is no group of settings"),
         # missing
-        ("method: {name: dpo}", "method: {beta: 1}", "line 3: method.name: missing: dpo or orpo"),
-        ("method: {name: dpo}\n", "", "method: missing: it needs method.name: dpo or orpo"),
+        ("method: {name: dpo}", "method: {beta: 1}", "line 3: method.name: missing: dpo, orpo or simpo"),
+        ("method: {name: dpo}\n", "", "method: missing: it needs method.name: dpo, orpo or simpo"),
         ("data: {train: pairs.parquet}\n", "", "data: missing: it needs data.train"),
         (
             "{train: pairs.parquet}",

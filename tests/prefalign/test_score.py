@@ -55,7 +55,8 @@ def test_scores_are_deterministic_and_do_not_depend_on_batching(
     model = AutoModelForCausalLM.from_pretrained(tiny_model)
     done: list[int] = []
     first = scores_of(model, store, 4, progress=done.append)
-    assert done == [4, 4, 1]
+    assert sum(done) == 9
+    assert max(done) <= 4
     assert scores_of(model, store, 4).equals(first)
     other = scores_of(model, store, 1)
     np.testing.assert_allclose(other["chosen_logps"], first["chosen_logps"], rtol=1e-6)

@@ -1,18 +1,22 @@
 """The token store: what it holds, that it is made once, and what its fingerprint sees."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from prefalign.cache import once
 from prefalign.config import Data
+from prefalign.token_file import read_tokens, write_tokens
 from prefalign.tokenise import tokenise
 from prefdata.errors import InputError
-from prefdata.tokens import load_tokenizer, render_frame
+from prefdata.tokens import load_tokenizer, render_frame, truncate
 from tests.prefdata.tokens.pairs import frame, pair, real_pairs
 
 WORKER = """
@@ -24,6 +28,40 @@ from tests.prefdata.tokens.pairs import frame, real_pairs
 done = []
 store = tokenise(frame(*real_pairs()), sys.argv[1], Data(train=""), progress=done.append)
 print(store.fingerprint, sum(done))
+"""
+
+# dies by the signal nobody can handle: in the middle of tokenising, or before the file has its name
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from prefalign.config import Data
+from prefalign.tokenise import tokenise
+from tests.prefdata.tokens.pairs import frame, real_pairs
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[2] == "end":
+    os.fsync = die
+data = Data(train="", max_length=100_000)
+tokenise(frame(*real_pairs()), sys.argv[1], data, progress=die if sys.argv[2] == "batch" else None)
+"""
+# a limit on the size of files stands for a disk that is full
+FULL = """
+import os, resource, signal, sys
+from prefalign.config import Data
+from prefalign.token_file import read_tokens, write_tokens
+from prefalign.tokenise import tokenise
+from prefdata.errors import InputError
+from tests.prefdata.tokens.pairs import frame, real_pairs
+
+limit = int(os.environ["LIMIT"])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    tokenise(frame(*real_pairs()), sys.argv[1], Data(train="", max_length=100_000))
+except InputError as error:
+    print(error.message, error.hint)
 """
 
 
@@ -62,7 +100,7 @@ def test_a_second_call_renders_nothing(tiny_model: Path, cache: Path) -> None:
     done: list[int] = []
     second = tokenise(pairs, str(tiny_model), data(), progress=done.append)
     assert files(cache) == made
-    assert len(made) == 1
+    assert len(made) == 2  # whole ids, and what 1024 leaves of them
     assert done == []
     assert second == first
 
@@ -93,12 +131,59 @@ def test_what_changes_the_fingerprint(tiny_model: Path, tmp_path: Path, cache: P
         tokenise(pairs.head(1), str(tiny_model), data()).fingerprint,
         tokenise(pairs, str(tiny_model), data(512)).fingerprint,
         tokenise(pairs, str(tiny_model), data(truncation="keep_end")).fingerprint,
-        tokenise(pairs, str(tmp_path / "other"), data()).fingerprint,
     ]
-    assert len(set(prints)) == len(prints) == len(files(cache))
+    assert len(set(prints)) == len(prints)
+    assert len(files(cache)) == 3  # lengths that cut nothing need no file
+    # the same ids by another template
+    assert tokenise(pairs, str(tmp_path / "other"), data()).fingerprint == prints[0]
+    assert len(files(cache)) == 4
     again = pairs.with_columns(meta=pl.lit('{"note": 1}'), file=pl.lit("moved.jsonl"))
     assert tokenise(again, str(tiny_model), data()).fingerprint == prints[0]
-    assert len(files(cache)) == len(prints)
+    assert len(files(cache)) == 4
+
+
+@pytest.mark.parametrize("truncation", ["drop", "keep_start", "keep_end"])
+@pytest.mark.parametrize("max_length", [16, 64, 512])
+def test_another_max_length_is_read_off(
+    tiny_model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, max_length: int, truncation: str
+) -> None:
+    monkeypatch.setattr("prefalign.tokenise._BATCH", 7)
+    pairs = frame(*real_pairs())
+    whole = tokenise(pairs, str(tiny_model), data(100_000))
+    done: list[int] = []
+    cut = tokenise(pairs, str(tiny_model), data(max_length, truncation), progress=done.append)
+    assert done == []
+    expected, dropped = truncate(whole.table, max_length, truncation)
+    assert cut.table.equals(expected)
+    assert cut.dropped == dropped
+    assert len({whole.fingerprint, cut.fingerprint}) == 2
+    assert cut == tokenise(pairs, str(tiny_model), data(max_length, truncation))
+    assert len(files(cache)) == 2
+
+
+def test_columns_are_one_array_in_mapped_memory(tiny_model: Path, tmp_path: Path) -> None:
+    pairs = frame(*(pair(f"Hi {i}", f"answer {i}", "no", row=i + 1) for i in range(3000)))
+    before = pa.total_allocated_bytes()
+    store = tokenise(pairs, str(tiny_model), data())
+    assert [store.table[name].num_chunks for name in store.table.column_names] == [1] * 4
+    assert pa.total_allocated_bytes() - before < 4096
+    assert store.table.equals(render_frame(load_tokenizer(tiny_model), pairs).combine_chunks())
+    assert store.library.startswith(("fastokens ", "tokenizers "))
+
+
+def test_a_table_too_long_for_one_batch(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prefalign.token_file._MOST_TOKENS", 2000)
+    rendered = render_frame(load_tokenizer(tiny_model), frame(*real_pairs()))
+    write_tokens(tmp_path / "t.arrow", rendered.to_batches(max_chunksize=4), {"a": 1})
+    table, about = read_tokens(tmp_path / "t.arrow")
+    assert table["prompt_ids"].num_chunks > 1
+    assert table.equals(rendered)
+    monkeypatch.undo()
+    write_tokens(tmp_path / "u.arrow", rendered.to_batches(), {"a": 1})
+    assert read_tokens(tmp_path / "u.arrow")[1] == about
+    assert about["a"] == 1
 
 
 def test_template_arguments_are_part_of_the_key(tiny_model: Path, tmp_path: Path) -> None:
@@ -122,7 +207,35 @@ def test_two_processes_render_once(tiny_model: Path, cache: Path) -> None:
     assert [worker.returncode for worker in workers] == [0, 0]
     assert outputs[0][0] == outputs[1][0]
     assert sorted(int(rendered) for _, rendered in outputs) == [0, 30]
-    assert len(files(cache)) == 1
+    assert len(files(cache)) == 2
+
+
+def test_a_killed_writer_leaves_nothing_half(tiny_model: Path, cache: Path) -> None:
+    pairs = frame(*real_pairs())
+    command = [sys.executable, "-c", KILLED, str(tiny_model)]
+    for moment in ("batch", "end"):
+        worker = subprocess.run([*command, moment], capture_output=True, timeout=120, check=False)
+        assert worker.returncode == -signal.SIGKILL
+        assert files(cache) == []
+    assert len(list((cache / "tokens").glob(".*.tmp"))) == 1
+    done: list[int] = []
+    assert len(tokenise(pairs, str(tiny_model), data(100_000), progress=done.append)) == 30
+    assert sum(done) == 30
+    assert list((cache / "tokens").glob(".*.tmp")) == []
+
+
+@pytest.mark.parametrize("limit", [1 << 10, 24 << 10])  # while ids are collected, and after
+def test_a_full_disk_is_named(tiny_model: Path, cache: Path, limit: int) -> None:
+    worker = subprocess.run(
+        [sys.executable, "-c", FULL, str(tiny_model)], env=os.environ | {"LIMIT": str(limit)},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert worker.stdout.startswith(
+        f"{cache / 'tokens'}: the cache cannot be written: File too large"
+    )
+    assert "set PREFALIGN_CACHE" in worker.stdout
+    assert list((cache / "tokens").glob("*.arrow")) == []
+    assert list((cache / "tokens").glob(".*.tmp")) == []
 
 
 def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:

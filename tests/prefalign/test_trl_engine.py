@@ -13,7 +13,7 @@ from trl import DPOTrainer
 from trl.experimental.orpo import ORPOTrainer
 
 from prefalign.config import RunConfig
-from prefalign.dataset import GlobalBatches, PairDataset, load
+from prefalign.dataset import PairDataset
 from prefalign.engine.logps import segment_logps
 from prefalign.engine.objective import pair_logps, share_of_loss
 from prefalign.losses import NllParams
@@ -21,7 +21,7 @@ from prefalign.measure import Measured
 from prefalign.progress import Silence
 from prefalign.run import Run, train
 from prefdata.errors import ConfigError
-from tests.prefalign.toys import write_toy_pairs
+from tests.prefalign.toys import whole_batch, write_toy_pairs
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def our_batch(run: Run) -> Any:
         run.train_set.store.table.slice(0, 8),
         params.nll_over if isinstance(params, NllParams) else None,
     )
-    return next(iter(load(data, GlobalBatches(data, global_batch_size=8, micro_batch_size=8))))
+    return whole_batch(data)
 
 
 def trl_batch(trainer: Measured) -> Any:

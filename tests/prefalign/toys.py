@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from prefalign.dataset import MicroBatch, PairDataset
+from prefalign.engine.collate import collate
 from prefdata.frame import pairs_table, to_polars
 from prefdata.types import Message, Origin, Pair
 
@@ -33,15 +35,33 @@ def write_toy_pairs(path: Path, count: int, *, first: int = 0) -> Path:
     return path
 
 
-def token_table(count: int, *, seed: int = 0, longest: int = 12, prompts: int = 1) -> pa.Table:
-    """Returns random token ids (3 to 499) in the columns of a token store."""
+def token_table(
+    count: int, *, seed: int = 0, longest: int = 12, prompts: int = 1, choices: int | None = None
+) -> pa.Table:
+    """Returns random token ids (3 to 499) in the columns of a token store.
+
+    Args:
+        count: pairs.
+        seed: of the ids.
+        longest, prompts: most tokens of any text, fewest of a prompt.
+        choices: so many different prompts and sides, which then repeat; None for all different.
+    """
     rng = np.random.default_rng(seed)
 
     def column(shortest: int) -> pa.Array:
-        lengths = rng.integers(shortest, longest + 1, count)
+        lengths = rng.integers(shortest, longest + 1, choices or count)
         ids = [rng.integers(3, 500, length).tolist() for length in lengths]
+        if choices is not None:
+            ids = [ids[choice] for choice in rng.integers(0, choices, count)]
         return pa.array(ids, pa.list_(pa.int32()))
 
     columns: dict[str, Any] = {"id": [f"{number:032x}" for number in range(count)]}
     columns["prompt_ids"] = column(prompts)
     return pa.table(columns | {"chosen_ids": column(1), "rejected_ids": column(1)})
+
+
+def whole_batch(data: PairDataset) -> Any:
+    """Returns all pairs of `data` as one batch."""
+    pairs = len(data)
+    micro = MicroBatch(np.arange(pairs), np.ones(pairs), pairs, int(data.nll_tokens.sum()))
+    return collate(data, micro)

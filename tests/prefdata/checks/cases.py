@@ -3,7 +3,7 @@
 A file has the keys `pass` (silent), `fail` (`found`: the rows it points at, null for the whole set;
 `left`: the rows that remain after `prefdata curate --select RULE`), `refused` (the whole file is) and
 `counted` (named in the reasons of a conversion, and no finding). A case is the text of a source, or a
-mapping with `text` and, where needed, `suffix`, `against`, `max_length`, `map` (as --map), `ties` (as
+mapping with `text` and, where needed, `suffix`, `against`, `max_length`, `template`, `map` (as --map), `ties` (as
 --ties), `manifest` (its JSON), `benchmark` (prompts, one a line), and `joined`: the text of labels.jsonl,
 joined as `join` says (as --join labels.jsonl:JOIN).
 """
@@ -35,6 +35,7 @@ class Case(NamedTuple):
     suffix: str = "jsonl"
     against: str | None = None
     max_length: int | None = None
+    template: str | None = None
     map: dict[str, str] | None = None
     ties: TiePolicy = "keep"
     found: list[int | None] | None = None
@@ -85,7 +86,7 @@ def lint_pairs(
     case: Case, pairs: pl.DataFrame, folder: Path, model: Path, **options: Any
 ) -> Findings:
     against = case.against and converted(case._replace(text=case.against), folder).pairs
-    tokens = facts(pairs, model, case.max_length) if case.max_length else None
+    tokens = facts(case, pairs, model) if case.max_length or case.template else None
     if case.rule.needs == "provenance":
         path = str(folder / f"case.{case.suffix}")
         options["provenance"] = (Provenance(path=path, manifest=case.manifest),)
@@ -95,7 +96,10 @@ def lint_pairs(
     return lint(pairs, select=[case.rule.name], against=against, tokens=tokens, **options)
 
 
-def facts(pairs: pl.DataFrame, model: Path, max_length: int) -> pl.DataFrame:
-    from prefdata.tokens import load_tokenizer, render_frame, token_facts
+def facts(case: Case, pairs: pl.DataFrame, model: Path) -> pl.DataFrame:
+    from prefdata.tokens import load_tokenizer, measure_pairs
 
-    return token_facts(render_frame(load_tokenizer(model), pairs), max_length, "keep_start")
+    tokenizer = load_tokenizer(model)
+    tokenizer.bos_token = "<|endoftext|>"
+    tokenizer.chat_template = case.template or tokenizer.chat_template
+    return measure_pairs(tokenizer, pairs, case.max_length or 1000)

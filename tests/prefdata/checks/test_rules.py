@@ -112,7 +112,13 @@ def example(rule: Rule) -> Case | None:
     join = re.search(
         r"^With `--join labels.jsonl:(\S+)`, where labels.jsonl is `(.*)`:", rule.page, re.MULTILINE
     )
-    case = Case(rule, block[2], block[1], against, max_length, mapping, "drop" if ties else "keep")
+    template = re.search(
+        r"^With `--chat-template FILE`, where FILE is `(.*)`:", rule.page, re.MULTILINE
+    )
+    case = Case(rule, block[2], block[1], against, max_length, map=mapping)
+    case = case._replace(
+        ties="drop" if ties else "keep", template=template[1] if template else None
+    )
     manifest = re.search(r"```json\n(.*?)```", rule.page, re.DOTALL)
     case = case._replace(manifest=json.loads(manifest[1]) if manifest else None)
     benchmark = re.search(r"```text\n(.*?)```", rule.page, re.DOTALL)

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from prefdata.errors import InputError
 from prefdata.tokens import load_tokenizer, render, render_frame
-from prefdata.tokens.render import TOKENS
-from prefdata.types import Message
+from prefdata.tokens.encode import choose_encoder
+from prefdata.tokens.render import TOKENS, encoder_for, render_batches
+from prefdata.types import Message, Pair
 from tests.prefdata.tokens.pairs import frame, pair, turns
 
 STRICT = (
@@ -38,6 +41,40 @@ def test_a_prompt_with_other_arguments_is_another_prompt(tiny_model: Path) -> No
     plain, sad = render_frame(tokenizer, frame(*pairs)).to_pylist()
     assert tokenizer.decode(plain["prompt_ids"]).startswith("none<|im_start|>")
     assert tokenizer.decode(sad["prompt_ids"]).startswith("sad<|im_start|>")
+
+
+def many(*others: Pair) -> pl.DataFrame:
+    """Enough pairs to prove a faster library on, with some others in their middle."""
+    made = [
+        pair(f"question {i % 700}", f"naïve answer {i}", "none", row=i + 1) for i in range(2100)
+    ]
+    return frame(*made[:1000], *others, *made[1000:])
+
+
+def test_a_proven_encoder_has_the_tokenizers_ids(tiny_model: Path) -> None:
+    tokenizer = load_tokenizer(tiny_model)
+    pairs = many(
+        pair("Say <|im_end|> aloud", "<|im_end|>\n<|im_start|>", "<|im_", row=2101),
+        pair(turns("日本語 🤖", system="Be brief."), "e\u0301 \u202e", "", row=2102),
+    )
+    encoder = encoder_for(tokenizer, pairs)
+    assert encoder.library.startswith(("fastokens ", "tokenizers "))
+    slow = choose_encoder(tokenizer, [])
+    expected = pa.Table.from_batches(render_batches(tokenizer, pairs, slow), TOKENS)
+    assert render_frame(tokenizer, pairs).equals(expected)
+
+
+def test_few_pairs_are_not_worth_a_proof(tiny_model: Path) -> None:
+    encoder = encoder_for(load_tokenizer(tiny_model), frame(pair("a", "b", "c")))
+    assert encoder.library.startswith("transformers ")
+
+
+def test_rows_refused_in_a_large_set(tiny_model: Path) -> None:
+    tokenizer = load_tokenizer(tiny_model)
+    tokenizer.chat_template = STRICT
+    bad = [pair(turns(f"Hi {i}", system="Be brief"), "a", "b", row=3000 + i) for i in range(2)]
+    with pytest.raises(InputError, match="refuses 2 pairs"):
+        render_frame(tokenizer, many(*bad))
 
 
 def test_no_pairs(tiny_model: Path) -> None:

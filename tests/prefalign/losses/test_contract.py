@@ -189,7 +189,38 @@ def test_a_new_loss_is_one_new_file(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     # -3 * (-4 / 2 - -3 / 1) = -3
-    assert json.loads(done.stdout) == [-3.0, ["dpo", "orpo", "toy"]]
+    assert json.loads(done.stdout) == [-3.0, ["dpo", "orpo", "simpo", "toy"]]
+
+
+TOY_DPO_LOSS = '''
+from prefalign.losses.dpo_losses import dpo_loss
+
+@dpo_loss(paper="0000.00000", length_normalised=True)
+def linear(logps, params):
+    """The margin itself."""
+    return -params.beta * logps.log_ratio_margin
+'''
+
+USE_TOY_DPO_LOSS = """
+import sys
+import prefalign.losses.dpo_losses as family
+family.__path__.append(sys.argv[1])
+from prefalign.losses import PairLogps, loss_of
+from prefalign.losses.dpo import Dpo
+import torch
+params = Dpo(loss={"linear": 2}, beta=0.5)
+logps = PairLogps(*(torch.tensor([value]) for value in (-4.0, -3.0, 1.0, 1.0, -7.0, -3.0)))
+print(loss_of(params).facts.length_normalised, loss_of(params).terms(logps, params).pairs.item())
+"""
+
+
+def test_a_new_loss_of_dpo_is_one_new_file(tmp_path: Path) -> None:
+    (tmp_path / "linear.py").write_text(TOY_DPO_LOSS)
+    command = [sys.executable, "-c", USE_TOY_DPO_LOSS, str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    # 2 * -0.5 * ((-4 - -7) - (-3 - -3)) = -3
+    assert done.stdout.split() == ["True", "-3.0"]
 
 
 def test_every_loss_states_its_facts() -> None:

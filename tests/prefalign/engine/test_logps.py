@@ -10,14 +10,16 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
 
-from prefalign.dataset import GlobalBatches, PairDataset, load
+from prefalign.dataset import PairDataset
+from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.head import token_logps
 from prefalign.engine.logps import SegmentLogps, score_tokens, segment_logps
 from prefalign.engine.objective import pair_logps, share_of_loss
+from prefalign.engine.tree import Layout
 from prefalign.losses import LOSSES, Loss, LossParams
 from prefalign.losses.dpo import Dpo
 from prefalign.losses.orpo import Orpo
-from tests.prefalign.toys import token_table
+from tests.prefalign.toys import token_table, whole_batch
 
 
 def load_plain(directory: Path) -> Any:
@@ -27,7 +29,14 @@ def load_plain(directory: Path) -> Any:
 def load_engine(directory: Path) -> Any:
     model = load_plain(directory)
     score_tokens(model)
+    attend_to_trees(model)
     return model
+
+
+@pytest.fixture(params=["shared", "packed", "padded"])
+def layout(request: pytest.FixtureRequest) -> Layout:
+    """Every test of this file holds in every layout."""
+    return request.param
 
 
 def naive_token_logps(model: Any, prompt: Any, completion: Any) -> Tensor:
@@ -45,16 +54,12 @@ def naive_sums(model: Any, data: PairDataset, place: int) -> tuple[Tensor, Tenso
     return chosen[scored:].sum(), rejected[scored:].sum(), chosen[:scored].sum()
 
 
-def whole(data: PairDataset) -> Any:
-    return next(iter(load(data, GlobalBatches(data, global_batch_size=99, micro_batch_size=99))))
-
-
 @pytest.mark.parametrize("prompts", [0, 1])  # 0: some pairs have no prompt tokens
-def test_sums_are_those_of_single_sequences(tiny_model: Path, prompts: int) -> None:
-    data = PairDataset(token_table(7, prompts=prompts, longest=4), "all")
+def test_sums_are_those_of_single_sequences(tiny_model: Path, layout: Layout, prompts: int) -> None:
+    data = PairDataset(token_table(7, prompts=prompts, longest=4), "all", layout=layout)
     if prompts == 0:
         assert (data.prompts.lengths == 0).any()
-    batch = whole(data)
+    batch = whole_batch(data)
     sums = segment_logps(load_engine(tiny_model), batch)
     plain = load_plain(tiny_model)
     for row, place in enumerate(batch["pairs"].tolist()):
@@ -63,23 +68,23 @@ def test_sums_are_those_of_single_sequences(tiny_model: Path, prompts: int) -> N
         torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-9)
 
 
-def test_padding_and_company_change_nothing(tiny_model: Path) -> None:
-    data = PairDataset(token_table(6, longest=20))
+def test_padding_and_company_change_nothing(tiny_model: Path, layout: Layout) -> None:
+    data = PairDataset(token_table(6, longest=20), layout=layout)
     model = load_engine(tiny_model)
-    together = segment_logps(model, whole(data))
-    places = whole(data)["pairs"].tolist()
-    alone = [segment_logps(model, data[place]) for place in places]
+    together = segment_logps(model, whole_batch(data))
+    places = whole_batch(data)["pairs"].tolist()
+    alone = [segment_logps(model, *data[place]) for place in places]
     torch.testing.assert_close(together.chosen, torch.cat([one.chosen for one in alone]))
     torch.testing.assert_close(together.rejected, torch.cat([one.rejected for one in alone]))
 
 
 @pytest.mark.parametrize("params", [Dpo(), Orpo(), Orpo(nll_over="completion")])
-def test_gradients_are_those_of_full_logits(tiny_model: Path, params: Any) -> None:
+def test_gradients_are_those_of_full_logits(tiny_model: Path, layout: Layout, params: Any) -> None:
     loss = LOSSES.get(params.name)
     table = token_table(5, seed=1)
     reference = -np.random.default_rng(0).uniform(10, 40, (5, 2))
-    data = PairDataset(table, getattr(params, "nll_over", None), reference)
-    batch = whole(data)
+    data = PairDataset(table, getattr(params, "nll_over", None), reference, layout)
+    batch = whole_batch(data)
 
     fast = load_engine(tiny_model)
     fast_loss = engine_loss(fast, batch, loss, params)
@@ -89,8 +94,9 @@ def test_gradients_are_those_of_full_logits(tiny_model: Path, params: Any) -> No
     plain_loss.backward()
 
     torch.testing.assert_close(fast_loss, plain_loss, rtol=1e-9, atol=1e-9)
-    for (name, mine), theirs in zip(fast.named_parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-7, atol=1e-10, msg=name)
+    for mine, theirs in zip(fast.parameters(), plain.parameters(), strict=True):
+        # a norm of transformers rounds to float32, here once and there once per sequence
+        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-6, atol=2e-8)
 
 
 def engine_loss(model: Any, batch: Any, loss: Loss, params: LossParams) -> Tensor:
@@ -109,10 +115,12 @@ def naive_loss(model: Any, data: PairDataset, batch: Any, loss: Loss, params: Lo
     return total
 
 
-def test_a_shared_prefix_scores_the_first_completion_token(tiny_model: Path) -> None:
+def test_a_shared_prefix_scores_the_first_completion_token(
+    tiny_model: Path, layout: Layout
+) -> None:
     # the branch point: the last prompt token predicts the first token of both completions
-    data = PairDataset(token_table(1, longest=1))
-    batch = whole(data)
+    data = PairDataset(token_table(1, longest=1), layout=layout)
+    batch = whole_batch(data)
     assert batch["completion_tokens"].tolist() == [1, 1]
     sums = segment_logps(load_engine(tiny_model), batch)
     want = naive_sums(load_plain(tiny_model), data, 0)
@@ -142,14 +150,14 @@ def test_the_head_in_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(part_grads, whole_grads)
 
 
-def test_adapters_score_and_learn_the_same_way(tiny_model: Path) -> None:
+def test_adapters_score_and_learn_the_same_way(tiny_model: Path, layout: Layout) -> None:
     def adapted(model: Any) -> Any:
         torch.manual_seed(0)
         lora = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
         return get_peft_model(model, lora).double()
 
-    data = PairDataset(token_table(4))
-    batch = whole(data)
+    data = PairDataset(token_table(4), layout=layout)
+    batch = whole_batch(data)
     fast, plain = adapted(load_engine(tiny_model)), adapted(load_plain(tiny_model))
     sums = segment_logps(fast, batch)
     want = torch.stack([naive_sums(plain, data, place)[0] for place in batch["pairs"].tolist()])
@@ -159,10 +167,10 @@ def test_adapters_score_and_learn_the_same_way(tiny_model: Path) -> None:
     trained = [(p, q) for p, q in zip(fast.parameters(), plain.parameters(), strict=True)]
     assert sum(p.grad is not None for p, _ in trained) == 28  # two matrices on 14 linear layers
     for mine, theirs in trained:
-        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-7, atol=1e-10)
+        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-6, atol=2e-8)
 
 
-def test_a_capped_head_keeps_its_cap() -> None:
+def test_a_capped_head_keeps_its_cap(layout: Layout) -> None:
     torch.manual_seed(0)
     config = Gemma2Config(
         vocab_size=512,
@@ -178,8 +186,9 @@ def test_a_capped_head_keeps_its_cap() -> None:
     model = Gemma2ForCausalLM(config).double().eval()
     model.load_state_dict(plain.state_dict())
     score_tokens(model)
-    data = PairDataset(token_table(3))
-    batch = whole(data)
+    attend_to_trees(model)
+    data = PairDataset(token_table(3), layout=layout)
+    batch = whole_batch(data)
     sums = segment_logps(model, batch)
     want = torch.stack([naive_sums(plain, data, place)[0] for place in batch["pairs"].tolist()])
     torch.testing.assert_close(sums.chosen, want)

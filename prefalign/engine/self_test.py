@@ -1,0 +1,153 @@
+"""Which layout a model may be trained in: the fastest one whose log-probs are those of plain sequences.
+
+Packed rows rely on model code that is not ours, so nothing is taken for granted: before a run starts,
+pairs of its own first batch go through the model both ways, and what differs is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prefalign.dataset import MicroBatch, PairDataset
+from prefalign.engine.attention import Unsupported, attend_plainly, attend_to_trees
+from prefalign.engine.collate import collate
+from prefalign.engine.logps import base_of, score_tokens, target_logps
+from prefalign.engine.tree import Ints, Layout
+from prefalign.model import Precision, autocast
+
+LAYOUTS: tuple[Layout, ...] = ("shared", "packed", "padded")
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.1}
+"""Largest accepted root mean square of the differences of a completion's token log-probs, in nats.
+
+Rounding gives 1e-5 in fp32 and 0.02 in bf16; a model that sees what it should not is off by tenths."""
+
+_REFUSALS = (Unsupported, ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError,
+             TypeError, ValueError)  # fmt: skip
+
+
+class Trial(NamedTuple):
+    """How a layout fared.
+
+    Attributes:
+        layout: that was tried.
+        difference: see `TOLERANCE`; None where the model could not be run in it.
+        reason: why it is not used; empty for one that can be.
+    """
+
+    layout: Layout
+    difference: float | None
+    reason: str
+
+
+class Verdict(NamedTuple):
+    """The layout a model gets, and the trials that led to it, the last one being its own."""
+
+    layout: Layout
+    trials: list[Trial]
+
+    def sentence(self) -> str:
+        """Returns what a user should know, one line; empty where the fastest layout is used."""
+        refused = [f"{trial.layout}: {trial.reason}" for trial in self.trials if trial.reason]
+        if not refused:
+            return ""
+        return f"sequences are computed {self.layout}, not {'; not '.join(refused)}"
+
+
+def choose_layout(
+    model: Any, data: PairDataset, places: Ints, *, device: torch.device, precision: Precision
+) -> Verdict:
+    """Returns the fastest layout that is exact for `model`, and leaves the model ready for it.
+
+    Args:
+        model: a causal language model of transformers, or a PEFT model around one, on `device`.
+        data: the pairs.
+        places: some of them, of which the one with the longest and the one with the shortest sides
+            are tried.
+        device: where the model is.
+        precision: of the forward passes.
+    """
+    by_length = places[np.argsort(data.lengths[places], kind="stable")]
+    tried = np.unique(by_length[[0, -1]])
+    training = model.training
+    model.eval()
+    score_tokens(model)
+    try:
+        trials = list(_trials(model, data, tried, device, precision))
+    finally:
+        model.train(training)
+    return Verdict(trials[-1].layout, trials)
+
+
+def _trials(
+    model: Any, data: PairDataset, places: Ints, device: torch.device, precision: Precision
+) -> Iterator[Trial]:
+    """Yields trials until one succeeds; padded rows are the last resort and end it in any case."""
+    attend_plainly(base_of(model))
+    with torch.no_grad(), autocast(device, precision):
+        truth = [_alone(model, data, place, side, device) for place in places for side in (0, 1)]
+        for layout in LAYOUTS:
+            trial = _trial(model, data, places, truth, layout, device, TOLERANCE[precision])
+            yield trial
+            if not trial.reason:
+                return
+
+
+def _trial(
+    model: Any,
+    data: PairDataset,
+    places: Ints,
+    truth: list[Tensor],
+    layout: Layout,
+    device: torch.device,
+    tolerance: float,
+) -> Trial:
+    try:
+        found = _together(model, data, places, layout, device)
+    except torch.OutOfMemoryError:
+        raise
+    except _REFUSALS as error:
+        first_line = str(error).strip().partition("\n")[0]
+        return Trial(layout, None, first_line or type(error).__name__)
+    difference = _worst_rms(found, truth)
+    if difference <= tolerance:
+        return Trial(layout, difference, "")
+    return Trial(layout, difference, f"log-probs differ by {difference:.2g} nats a token")
+
+
+def _worst_rms(found: list[Tensor], truth: list[Tensor]) -> float:
+    """Returns the largest of the completions' differences; where the truth is no number, none counts."""
+    rms = [
+        float((mine - its).square().mean().sqrt())
+        for mine, its in zip(found, truth, strict=True)
+        if len(its) and its.isfinite().all()
+    ]
+    return float(np.max([0.0, *rms]))  # NaN if any is
+
+
+def _alone(model: Any, data: PairDataset, place: int, side: int, device: torch.device) -> Tensor:
+    """Returns the log-probs of a completion's tokens, run as a sequence on its own."""
+    tokens = np.concatenate((data.prompts[place], data.sides[side][place])).astype(np.int64)
+    first = max(len(data.prompts[place]), 1)
+    ids = torch.from_numpy(tokens).to(device)
+    read = ids[None, : max(len(ids) - 1, 1)]
+    positions = torch.arange(first - 1, len(ids) - 1, device=device)
+    logps: Tensor = model(input_ids=read, positions=positions, targets=ids[first:], use_cache=False)
+    return logps.double()
+
+
+def _together(
+    model: Any, data: PairDataset, places: Ints, layout: Layout, device: torch.device
+) -> list[Tensor]:
+    """Returns the same of all completions of `places`, run in one forward pass."""
+    base = base_of(model)
+    attend_plainly(base) if layout == "padded" else attend_to_trees(base)
+    batch: Any = collate(data, MicroBatch(places, np.ones(len(places)), len(places), 1), layout)
+    batch = {name: tensor.to(device) for name, tensor in batch.items()}
+    logps = target_logps(model, batch)[batch["scores"]].double()
+    sides = batch["edges"][:2].T.flatten()
+    return [logps[batch["segments"] == side] for side in sides]

@@ -1,0 +1,56 @@
+"""`engine: trl` for SimPO: the SimPO loss of TRL's experimental CPO trainer on our token ids.
+
+TRL is pinned to one minor version; tests/prefalign/test_trl_engine.py checks what is relied on here.
+Its CPO may disappear from TRL in any release; then this file does, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trl.experimental.cpo import CPOConfig, CPOTrainer
+
+from prefalign.config import RunConfig
+from prefalign.engine.trl_tokens import accumulate, build, labelled_row
+from prefalign.losses.simpo import Simpo
+from prefalign.measure import Instruments, Measured
+from prefalign.model import Precision
+from prefalign.tokenise import TokenStore
+from prefalign.trainer import argument_values
+
+
+class TrlSimpo(Measured, CPOTrainer):  # type: ignore[misc]
+    """TRL's CPOTrainer, given token ids instead of text."""
+
+    def tokenize_row(self, feature: dict[str, list[int]], *_: Any) -> dict[str, list[int]]:
+        """Returns the columns that TRL's collator pads, made from token ids that exist already."""
+        return labelled_row(feature)
+
+
+def arguments(config: RunConfig, precision: Precision) -> CPOConfig:
+    """Returns the run file in TRL's words."""
+    method = config.method
+    assert isinstance(method, Simpo)  # the module is found by the method's name
+    values = {
+        "loss_type": "simpo",
+        "cpo_alpha": 0.0,  # CPO's language-modelling term, which SimPO has not
+        "beta": method.beta,
+        "simpo_gamma": method.gamma,
+        "max_length": config.data.max_length,
+        "disable_dropout": False,
+        "remove_unused_columns": False,
+        **config.trl,
+    }
+    return accumulate(CPOConfig(**argument_values(config, precision) | values), config)
+
+
+def trainer(
+    model: Any,
+    config: RunConfig,
+    settings: CPOConfig,
+    train: TokenStore,
+    test: TokenStore | None,
+    instruments: Instruments,
+) -> TrlSimpo:
+    """Returns TRL's trainer around an untouched `model`; adapters are added by TRL."""
+    return build(TrlSimpo, model, config, settings, train, test, instruments)
