@@ -180,7 +180,11 @@ def test_recipes_are_valid(name: str, tmp_path: Path) -> None:
         ),
         ("method: {name: dpo}", "method: dpo", "line 3: method: 'dpo' is no group of settings"),
         # missing
-        ("method: {name: dpo}", "method: {beta: 1}", "line 3: method.name: missing: dpo, orpo or simpo"),
+        (
+            "method: {name: dpo}",
+            "method: {beta: 1}",
+            "line 3: method.name: missing: dpo, orpo or simpo",
+        ),
         ("method: {name: dpo}\n", "", "method: missing: it needs method.name: dpo, orpo or simpo"),
         ("data: {train: pairs.parquet}\n", "", "data: missing: it needs data.train"),
         (
