@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def weigh_tails(logps: PairLogps, ld_alpha: float) -> PairLogps:
     """Returns `logps` with every token past the shorter completion's length weighted by `ld_alpha`.
 
-    LD-DPO (Liu et al. 2024, arXiv:2409.06411), sec. 3, on the policy's and, as in TRL, on the
+    LD-DPO (Liu et al. 2024, arXiv:2409.06411), on the policy's and, as in TRL, on the
     reference's sums. Token counts stay.
     """
 
