@@ -127,5 +127,6 @@ def _apply(step: Step, keys: pl.DataFrame, gone: list[pl.DataFrame]) -> pl.DataF
     reasons = step.reasons(keys).alias("reason")
     if reasons.null_count() == len(reasons):
         return keys
-    gone.append(keys.select("index", reasons).filter(reasons.is_not_null()))
+    goes = keys.select("index", reasons).filter(reasons.is_not_null())
+    gone.append(goes.cast({"reason": pl.String}))
     return keys.filter(reasons.is_null())

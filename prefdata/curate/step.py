@@ -52,7 +52,7 @@ class Step(BaseModel):
         return self
 
     def reasons(self, keys: pl.DataFrame) -> pl.Series:
-        """Returns for each row why it goes, or null where it stays.
+        """Returns for each row why it goes (String or Enum), or null where it stays.
 
         Args:
             keys: the columns of `keys` and of `prefdata.curate.keys.PLACE`, in the order of the
@@ -80,5 +80,6 @@ def removed_where(goes: pl.Expr, keys: pl.DataFrame, reason: str) -> pl.Series:
     """Returns `reason` for the rows where `goes` is true, null elsewhere."""
     import polars as pl
 
-    why: Any = pl.when(goes.fill_null(value=False)).then(pl.lit(reason))
-    return keys.select(reason=why.otherwise(pl.lit(None, pl.String)))["reason"]
+    why = pl.Enum([reason])  # a byte a row
+    gone: Any = pl.when(goes.fill_null(value=False)).then(pl.lit(reason, why))
+    return keys.select(reason=gone.otherwise(pl.lit(None, why)))["reason"]

@@ -44,7 +44,7 @@ def judge_file(source: str, plan: Plan, *, progress: Progress = lambda _: None) 
 def _keys(source: str, plan: Plan, progress: Progress) -> pl.DataFrame:
     keys = _small(side_car(to_polars(PAIRS.empty_table()), plan))
     for table in read_batches(source, progress=progress):
-        keys.extend(_small(side_car(to_polars(table), plan)))  # in place: no small piece stays
+        keys.vstack(_small(side_car(to_polars(table), plan)), in_place=True)
     return keys
 
 

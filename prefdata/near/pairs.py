@@ -33,9 +33,11 @@ def candidates(keys: pl.DataFrame) -> pl.DataFrame:
         keys: what `prefdata.near.keys` returns; a document's number is its row.
     """
     firsts = first_of_content(keys).sort(CONTENT)
-    found = np.empty(0, np.uint64)
+    together = pl.Series(dtype=pl.UInt64)
     for name in firsts.columns[2:]:
-        found = np.union1d(found, _in_buckets(firsts[name].to_numpy()))
+        shared = pl.Series(_in_buckets(firsts[name].to_numpy()))
+        together = pl.concat([together, shared]).unique()
+    found = together.to_numpy()
     rows = firsts["row"].to_numpy()
     left, right = rows[found >> _HALF], rows[found & _LOW]
     return pairs_frame(np.minimum(left, right), np.maximum(left, right))
