@@ -23,6 +23,17 @@ def mixed(first: Keys, second: Keys) -> Keys:
     return first * _FACTOR + second
 
 
+def repeated(keys: pl.Series) -> pl.Series:
+    """Tells of each key (UInt64) whether it occurs more than once.
+
+    A sort in place takes a fifth of the memory of `is_duplicated`, whose table holds every key.
+    """
+    ordered = keys.to_numpy(writable=True)
+    ordered.sort()
+    twice = pl.Series(ordered[1:][ordered[1:] == ordered[:-1]])
+    return keys.is_in(twice.unique().implode())
+
+
 def message_keys(column: pl.Series) -> Keys:
     """Returns a key of each cell of a messages column.
 

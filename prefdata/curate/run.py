@@ -97,6 +97,8 @@ def judge(keys: pl.DataFrame, plan: Plan) -> Verdict:
     del keys  # as large as what is left of it
     if not _is_in_order(left):
         left = left.sort(ORDER)
+    if not any(step.by_place for step in plan.steps):
+        left = left.drop(set(PLACE) - {"id"})
     gone = [pl.DataFrame(schema={"index": pl.UInt32, "reason": pl.String})]
     settled: list[Step] = []
     for step in plan.steps:

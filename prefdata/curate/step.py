@@ -40,6 +40,11 @@ class Step(BaseModel):
         """Tells whether the step decides by whole texts, so that all of them are its keys."""
         return False
 
+    @property
+    def by_place(self) -> bool:
+        """Tells whether the step looks at the source, the file and the row of a pair."""
+        return False
+
     def keys(self, columns: frozenset[str]) -> Keys:
         """Returns the columns to decide by: name -> an expression over the rows of `columns`.
 
@@ -55,8 +60,9 @@ class Step(BaseModel):
         """Returns for each row why it goes (String or Enum), or null where it stays.
 
         Args:
-            keys: the columns of `keys` and of `prefdata.curate.keys.PLACE`, in the order of the
-                places. So "first" means the same however the rows of the set lie.
+            keys: the columns of `keys`, `id` and, for steps `by_place`, the others of
+                `prefdata.curate.keys.PLACE`, in the order of the places. So "first" means the
+                same however the rows of the set lie.
         """
         raise NotImplementedError
 

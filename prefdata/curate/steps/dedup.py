@@ -9,6 +9,7 @@ from pydantic import Field
 
 from prefdata.curate import keys as key
 from prefdata.curate.step import Keys, Step, removed_where, step
+from prefdata.keys import repeated
 from prefdata.near import clusters
 from prefdata.near.conversations import answered, asked
 
@@ -59,7 +60,7 @@ class Dedup(Step):
         """Returns a reason for all but the best of each group."""
         groups = self._groups(keys)
         best = [] if self.keep == "first" else [keys[self.keep]]
-        several = _again(groups.hash_rows())  # of 64 bits, and few as a rule
+        several = repeated(groups.hash_rows())  # of 64 bits, and few as a rule
         ordered = groups.with_columns(best).with_row_index("at").filter(several)
         if self.keep != "first":
             ordered = ordered.sort(self.keep, descending=True, nulls_last=True, maintain_order=True)
@@ -74,17 +75,6 @@ class Dedup(Step):
         else:
             found = [keys["id" if self.how == "exact" else "loose"]]
         return pl.DataFrame([one.alias(f"group_{n}") for n, one in enumerate(found)])
-
-
-def _again(hashes: pl.Series) -> pl.Series:
-    """Tells of each hash whether it occurs more than once.
-
-    A sort in place takes a fifth of the memory of `is_duplicated`, whose table holds every hash.
-    """
-    ordered = hashes.to_numpy(writable=True)
-    ordered.sort()
-    repeated = pl.Series(ordered[1:][ordered[1:] == ordered[:-1]])
-    return hashes.is_in(repeated.unique().implode())
 
 
 def _quality(keep: str, columns: frozenset[str]) -> pl.Expr:

@@ -21,6 +21,7 @@ from prefdata.curate.keys import PLACE, prompt
 from prefdata.curate.step import Keys, Step, step
 from prefdata.errors import PrefError
 from prefdata.frame import PAIRS
+from prefdata.keys import repeated
 
 # A set rule that looks at the ids and places of pairs alone; the others get to see whole pairs.
 _BY_PLACE = "duplicate-pair"
@@ -48,6 +49,11 @@ class Fix(Step):
         return any(
             isinstance(rule, SetRule) and rule.name != _BY_PLACE for rule in droppers(self.rules)
         )
+
+    @property
+    def by_place(self) -> bool:
+        """Tells whether a rule looks at more than one pair at a time."""
+        return not self.lasting
 
     def keys(self, columns: frozenset[str]) -> Keys:
         """Returns whether each row rule is broken, and all that other rules look at."""
@@ -78,7 +84,7 @@ def _broken(rule: Rule, keys: pl.DataFrame, left: pl.Series) -> pl.Series:
     if not isinstance(rule, SetRule):
         raise PrefError(f"{rule.name} does not point at rows of a set")
     if rule.name == _BY_PLACE:  # without a copy of all that is left
-        left &= keys["id"].hash().is_duplicated()
+        left &= repeated(keys["id"].hash())
     rows = left.arg_true()
     pairs = keys[rows].drop("index", strict=False).rechunk().with_row_index("index")
     found = rule.find(Evidence(pairs=pairs), *arguments(rule))
