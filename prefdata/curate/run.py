@@ -101,16 +101,23 @@ def judge(keys: pl.DataFrame, plan: Plan) -> Verdict:
         left = left.drop(set(PLACE) - {"id"})
     gone = [pl.DataFrame(schema={"index": pl.UInt32, "reason": pl.String})]
     settled: list[Step] = []
-    for step in plan.steps:
+    goes = None
+    for step in plan.steps:  # what the last step leaves is not copied: nothing looks at it
+        left = _without(left, goes)
         settled.append(step.settled(left) if left.height else step)
-        left = _apply(settled[-1], left, gone)
+        goes = _judged(settled[-1], left, gone)
     unstable = [step for step in settled if not step.lasting]
-    before = -1
-    while unstable and left.height != before:
-        before = left.height
-        for step in unstable:
-            left = _apply(step, left, gone)
+    if unstable:
+        _until_stable(unstable, _without(left, goes), gone)
     return Verdict(pl.concat(gone).sort("index"), pairs, Plan(steps=tuple(settled)))
+
+
+def _until_stable(steps: list[Step], keys: pl.DataFrame, gone: list[pl.DataFrame]) -> None:
+    before = -1
+    while keys.height != before:
+        before = keys.height
+        for step in steps:
+            keys = _without(keys, _judged(step, keys, gone))
 
 
 def _is_in_order(keys: pl.DataFrame) -> bool:
@@ -122,13 +129,17 @@ def _is_in_order(keys: pl.DataFrame) -> bool:
     return bool(keys.lazy().select(in_order.slice(1).fill_null(value=False).all()).collect().item())
 
 
-def _apply(step: Step, keys: pl.DataFrame, gone: list[pl.DataFrame]) -> pl.DataFrame:
-    """Returns the rows that a step keeps, and adds the others to `gone`."""
+def _judged(step: Step, keys: pl.DataFrame, gone: list[pl.DataFrame]) -> pl.Series | None:
+    """Returns which rows a step removes, None if none, and adds them to `gone`."""
     if keys.is_empty():
-        return keys
+        return None
     reasons = step.reasons(keys).alias("reason")
-    if reasons.null_count() == len(reasons):
-        return keys
-    goes = keys.select("index", reasons).filter(reasons.is_not_null())
-    gone.append(goes.cast({"reason": pl.String}))
-    return keys.filter(reasons.is_null())
+    goes = reasons.is_not_null()
+    if not goes.any():
+        return None
+    gone.append(keys.select("index", reasons).filter(goes).cast({"reason": pl.String}))
+    return goes
+
+
+def _without(keys: pl.DataFrame, goes: pl.Series | None) -> pl.DataFrame:
+    return keys if goes is None else keys.filter(~goes)

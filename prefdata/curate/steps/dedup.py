@@ -60,7 +60,8 @@ class Dedup(Step):
         """Returns a reason for all but the best of each group."""
         groups = self._groups(keys)
         best = [] if self.keep == "first" else [keys[self.keep]]
-        several = repeated(groups.hash_rows())  # of 64 bits, and few as a rule
+        hashes = groups.hash_rows() if groups.width > 1 else groups.to_series().hash()
+        several = repeated(hashes)  # of 64 bits, and few as a rule
         ordered = groups.with_columns(best).with_row_index("at").filter(several)
         if self.keep != "first":
             ordered = ordered.sort(self.keep, descending=True, nulls_last=True, maintain_order=True)
