@@ -62,7 +62,8 @@ def run(jobs: Iterator[Callable[[], T]], processes: int) -> Iterator[T]:
         except BrokenProcessPool as error:
             raise PrefError(
                 "a worker process died, perhaps for want of memory",
-                hint="run the command again with --resume, and --workers 1 if it dies again",
+                hint="run the command again with --resume, and --workers 1 if it dies again;"
+                ' a script must convert under `if __name__ == "__main__":`',
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
