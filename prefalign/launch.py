@@ -123,7 +123,7 @@ def launch_line(config: RunConfig, extra: Sequence[str] = ()) -> tuple[list[str]
         given = any(item.startswith("--num_processes") for item in extra)
         return [*extra, *([] if given or wanted is None else ["--num_processes", str(wanted)])], {}
     gpus = 0 if config.hardware.device == "cpu" else _gpu_count()
-    processes = wanted or max(gpus, 1)
+    processes = process_count(config)
     line = ["--num_processes", str(processes), "--num_machines", "1", "--mixed_precision", "no"]
     line += ["--dynamo_backend", "no", "--main_process_port", "0"]
     if "OMP_NUM_THREADS" not in os.environ:
@@ -134,6 +134,12 @@ def launch_line(config: RunConfig, extra: Sequence[str] = ()) -> tuple[list[str]
     elif not gpus:
         line.append("--cpu")
     return line, {} if gpus else {"ACCELERATE_USE_CPU": "true"}
+
+
+def process_count(config: RunConfig) -> int:
+    """Returns how many processes a run gets: as many as it names, else one for each GPU."""
+    gpus = 0 if config.hardware.device == "cpu" else _gpu_count()
+    return config.hardware.num_processes or max(gpus, 1)
 
 
 def shell_line(config: RunConfig, run_file: str) -> str:

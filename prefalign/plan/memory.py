@@ -1,0 +1,130 @@
+"""Bytes that a process holds when it holds the most, from the sizes of what it computes.
+
+Weights that are trained, their gradients and AdamW's two moments are fp32; everything is whole on every
+device, as under DDP. What a step holds peaks where the backward pass begins: all activations are still
+there, and the head works on its logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prefalign.engine.head import CHUNK
+from prefalign.plan.activations import BF16, FP32, Numbers, kept_bytes, layer_bytes
+from prefalign.plan.reads import Reads
+from prefalign.plan.record import Memory
+from prefalign.plan.shape import Shape
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What decides bytes besides the sizes of a forward pass.
+
+    Attributes:
+        shape: of the model.
+        precision: fp32 or bf16.
+        checkpointing: activations are recomputed.
+        eager: attention makes (T, T) matrices.
+        processes: how many share a step.
+    """
+
+    shape: Shape
+    precision: str
+    checkpointing: bool = False
+    eager: bool = False
+    processes: int = 1
+
+    @property
+    def numbers(self) -> Numbers:
+        """Bytes of a number in activations."""
+        return Numbers.of(self.shape, self.precision)
+
+    @property
+    def weights(self) -> int:
+        """Frozen weights have the precision they are multiplied in; adapters are fp32."""
+        shape = self.shape
+        if not shape.adapters:
+            return FP32 * shape.parameters
+        frozen = FP32 if self.precision == "fp32" else BF16
+        return frozen * shape.parameters + FP32 * shape.adapters
+
+    @property
+    def gradients(self) -> int:
+        """One for each trained weight."""
+        return FP32 * self.shape.trainable
+
+    @property
+    def copies(self) -> int:
+        """What autocast keeps of fp32 weights, and buckets in which processes exchange gradients."""
+        shape = self.shape
+        matrices = shape.adapters or shape.body + shape.vocabulary * shape.hidden
+        cast = BF16 * matrices if self.precision == "bf16" else 0
+        return cast + (self.gradients if self.processes > 1 else 0)
+
+
+def step_memory(setup: Setup, reads: Reads, *, first: bool, steps: int) -> Memory:
+    """Returns what is held at the peak of one forward and backward pass.
+
+    Args:
+        setup: of the run.
+        reads: sizes of the pass.
+        first: of its step, so that there are no gradients yet.
+        steps: of the run; AdamW has no moments before the first has ended.
+    """
+    shape = setup.shape
+    moments = 2 * setup.gradients if steps > 1 else 0
+    kept = kept_bytes(
+        shape, reads, setup.numbers, checkpointing=setup.checkpointing, eager=setup.eager
+    )
+    begin = (0 if first else setup.gradients, kept, head_bytes(setup, reads, trained=True))
+    end = (setup.gradients, layer_bytes(shape, reads, setup.numbers), _embeddings(shape))
+    gradients, activations, head = max(begin, end, key=sum)
+    fixed = setup.weights + moments + setup.copies
+    return Memory(
+        process=0,
+        weights=setup.weights,
+        gradients=gradients,
+        optimizer=moments,
+        copies=setup.copies,
+        activations=activations,
+        head=head,
+        training=fixed + gradients + activations + head,
+        scoring=0,
+        loading=0,
+    )
+
+
+def _embeddings(shape: Shape) -> int:
+    """Returns the gradient of the embeddings before it is added to what there is."""
+    return 0 if shape.adapters else FP32 * shape.vocabulary * shape.hidden
+
+
+def head_bytes(setup: Setup, reads: Reads, *, trained: bool) -> int:
+    """Returns what `prefalign.engine.head` holds: a chunk of logits, and gradients (N, H) and (V, H).
+
+    Without gradients one chunk is computed while the one before is still there. For the gradient of
+    its weight three are: logits, their softmax, and that times the loss's slope.
+    """
+    shape, product = setup.shape, setup.numbers.product
+    chunk = min(CHUNK, reads.scored) * shape.vocabulary
+    gathered = reads.scored * shape.hidden * product
+    forward = (2 if reads.scored > CHUNK else 1) * chunk * FP32 + (FP32 - product) * chunk
+    if not trained:
+        return gathered + forward
+    if not shape.head_is_trained:
+        return 3 * gathered + forward
+    weight = shape.vocabulary * shape.hidden * (FP32 + product)
+    return 3 * gathered + max(forward, 3 * chunk * FP32 + weight)
+
+
+def reference_memory(setup: Setup, reads: Reads) -> int:
+    """Returns the peak of a forward pass of the untouched model, in bytes."""
+    shape = setup.shape
+    base = setup.weights - FP32 * shape.adapters
+    cast = 0 if shape.adapters or setup.precision == "fp32" else setup.copies
+    return (
+        base
+        + cast
+        + layer_bytes(shape, reads, setup.numbers)
+        + head_bytes(setup, reads, trained=False)
+    )

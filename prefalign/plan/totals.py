@@ -1,0 +1,122 @@
+"""The sums over all forward passes of a run: its work, and the most that it holds at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from prefalign.config import RunConfig
+from prefalign.dataset import PairDataset
+from prefalign.losses import loss_of
+from prefalign.plan.flops import forward, training
+from prefalign.plan.memory import Setup, reference_memory, step_memory
+from prefalign.plan.reads import Reads
+from prefalign.plan.record import Flops, Memory, Work
+from prefalign.plan.schedule import (
+    Pass,
+    evaluations,
+    scoring_passes,
+    steps_in_all,
+    steps_per_epoch,
+    training_passes,
+)
+
+Progress: TypeAlias = Callable[[int], object]
+
+NOTHING = Flops(body=0, attention=0, head=0)
+
+
+class Totals(NamedTuple):
+    """What a run comes to."""
+
+    work: Work
+    memory: Memory
+
+
+@dataclass
+class _Training:
+    """The sums over the passes that train, and the largest of them."""
+
+    setup: Setup
+    steps: int
+    passes: int = 0
+    pairs: int = 0
+    tokens: int = 0
+    read: int = 0
+    scored: int = 0
+    flops: Flops = NOTHING
+    largest: dict[bool, Memory] = field(default_factory=dict)  # by `Pass.first`
+
+    def add(self, one: Pass) -> None:
+        """Counts a pass."""
+        self.passes += 1
+        self.pairs += one.pairs
+        self.tokens += one.tokens
+        self.read += one.reads.tokens
+        self.scored += one.reads.scored
+        self.flops += training(self.setup.shape, one.reads, checkpointing=self.setup.checkpointing)
+        held = step_memory(self.setup, one.reads, first=one.first, steps=self.steps)
+        before = self.largest.get(one.first, held)
+        self.largest[one.first] = max(before, held, key=lambda memory: memory.training)
+
+    @property
+    def memory(self) -> Memory:
+        """Of the pass that holds the most."""
+        return max(self.largest.values(), key=lambda memory: memory.training)
+
+
+def totals(
+    config: RunConfig,
+    setup: Setup,
+    train: PairDataset,
+    test: PairDataset | None,
+    progress: Progress = lambda _: None,
+) -> Totals:
+    """Returns the sums over a run.
+
+    Args:
+        config: the run.
+        setup: what decides bytes.
+        train: the pairs, in the run's layout.
+        test: the held-out pairs, likewise.
+        progress: called with the number of pairs done after each pass that was looked at.
+    """
+    trained = _Training(setup, steps_in_all(config, len(train)))
+    for one in training_passes(config, train, setup.processes):
+        trained.add(one)
+        progress(one.pairs)
+    needs_reference = loss_of(config.method).needs_reference
+    reference = _Scored.of(setup, scoring_passes(config, train) if needs_reference else ())
+    held_out = _Scored.of(setup, scoring_passes(config, test) if test is not None else ())
+    times = evaluations(config, trained.steps)
+    work = Work(
+        steps=trained.steps,
+        steps_per_epoch=steps_per_epoch(config, len(train)),
+        pairs=trained.pairs,
+        forward_passes=trained.passes,
+        tokens=trained.tokens,
+        tokens_read=trained.read,
+        tokens_scored=trained.scored,
+        evaluations=times,
+        training=trained.flops,
+        reference=reference.flops + held_out.flops,
+        evaluation=held_out.flops.times(times),
+    )
+    scoring = max(reference.peak, held_out.peak)
+    return Totals(work, trained.memory.model_copy(update={"scoring": scoring}))
+
+
+class _Scored(NamedTuple):
+    """What scoring a set once takes: operations, and bytes at the peak."""
+
+    flops: Flops
+    peak: int
+
+    @classmethod
+    def of(cls, setup: Setup, passes: Iterable[Reads]) -> _Scored:
+        flops, peak = NOTHING, 0
+        for one in passes:
+            flops += forward(setup.shape, one)
+            peak = max(peak, reference_memory(setup, one))
+        return cls(flops, peak)
