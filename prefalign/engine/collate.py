@@ -27,7 +27,7 @@ def collate(data: PairDataset, micro: MicroBatch, layout: Layout | None = None) 
     group = _Group.of(data, micro.pairs)
     rows = arrange([tokens[:-1] for tokens in group.sequences], layout or data.layout)
     pieces = list(_pieces(data, group, rows))
-    places, targets, scores = _once(
+    places, targets, scores = distinct_targets(
         np.concatenate([places for places, _, _ in pieces]),
         np.concatenate([targets for _, targets, _ in pieces]),
     )
@@ -100,7 +100,7 @@ def _pieces(
         yield rows.paths[speaker][: first - 1], group.sequences[speaker][1:first], number
 
 
-def _once(places: Ints, targets: npt.NDArray[np.int32]) -> tuple[Ints, Ints, Ints]:
+def distinct_targets(places: Ints, targets: npt.NDArray[np.int32]) -> tuple[Ints, Ints, Ints]:
     """Returns the distinct (place, target) in order of place, and for each given one its number."""
     both = (places << 32) | targets
     distinct, numbers = np.unique(both, return_inverse=True)

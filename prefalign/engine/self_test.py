@@ -6,7 +6,8 @@ pairs of its own first batch go through the model both ways, and what differs is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,35 +92,39 @@ def _trials(
     with torch.no_grad(), autocast(device, precision):
         truth = [_alone(model, data, place, side, device) for place in places for side in (0, 1)]
         for layout in LAYOUTS:
-            trial = _trial(model, data, places, truth, layout, device, TOLERANCE[precision])
+            difference = partial(_difference, model, data, places, truth, layout, device)
+            trial = attempt(layout, difference, TOLERANCE[precision])
             yield trial
             if not trial.reason:
                 return
 
 
-def _trial(
+def _difference(
     model: Any,
     data: PairDataset,
     places: Ints,
     truth: list[Tensor],
     layout: Layout,
     device: torch.device,
-    tolerance: float,
-) -> Trial:
+) -> float:
+    return worst_rms(_together(model, data, places, layout, device), truth)
+
+
+def attempt(layout: Layout, difference: Callable[[], float], tolerance: float) -> Trial:
+    """Returns how `layout` fares whose log-probs are off by what `difference` computes, in nats."""
     try:
-        found = _together(model, data, places, layout, device)
+        found = difference()
     except torch.OutOfMemoryError:
         raise
     except _REFUSALS as error:
         first_line = str(error).strip().partition("\n")[0]
         return Trial(layout, None, first_line or type(error).__name__)
-    difference = _worst_rms(found, truth)
-    if difference <= tolerance:
-        return Trial(layout, difference, "")
-    return Trial(layout, difference, f"log-probs differ by {difference:.2g} nats a token")
+    if found <= tolerance:
+        return Trial(layout, found, "")
+    return Trial(layout, found, f"log-probs differ by {found:.2g} nats a token")
 
 
-def _worst_rms(found: list[Tensor], truth: list[Tensor]) -> float:
+def worst_rms(found: list[Tensor], truth: list[Tensor]) -> float:
     """Returns the largest of the completions' differences; where the truth is no number, none counts."""
     rms = [
         float((mine - its).square().mean().sqrt())

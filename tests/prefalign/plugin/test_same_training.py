@@ -1,0 +1,117 @@
+"""TRL's DPOTrainer trains the same with and without `accelerate_preferences`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
+from trl import DPOTrainer
+
+from prefalign import accelerate_preferences
+from prefalign.engine.trl_dpo import LOSSES_OF_TRL
+from prefalign.plugin.collator import PackingCollator
+from tests.prefalign.plugin.conftest import Make, assert_same, both_ways, toy_set, trained
+
+LORA = {"peft_config": LoraConfig(r=4, target_modules="all-linear")}
+NOISY = ("exo_pair", "robust", "aot", "aot_unpaired")
+
+
+def test_every_loss_of_trl_is_tried() -> None:
+    code = Path(DPOTrainer._compute_loss.__code__.co_filename).read_text(encoding="utf-8")
+    assert all(f'loss_type == "{name}"' in code for name in LOSSES_OF_TRL)
+    assert code.count("loss_type == ") == len(LOSSES_OF_TRL)
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES_OF_TRL))
+def test_every_loss(make: Make, loss: str) -> None:
+    noise = 0.1 if loss in NOISY else 0.0
+    trainer, found, plain = both_ways(make, loss_type=loss, label_smoothing=noise)
+    assert isinstance(trainer.data_collator, PackingCollator)
+    assert trainer.data_collator.layout == "shared"
+    assert_same(found, plain)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss_type": ["sigmoid", "bco_pair", "sft"], "loss_weights": [0.8, 0.2, 1.0]},
+        {"f_divergence_type": "js_divergence"},
+        {"f_divergence_type": "alpha_divergence", "f_alpha_divergence_coef": 0.3},
+        {"ld_alpha": 0.4},
+        {"use_weighting": True},
+        {"max_length": 24},
+        {"max_length": 24, "truncation_mode": "keep_end"},
+        {"gradient_accumulation_steps": 2},
+        {"gradient_checkpointing": False},
+        {"sync_ref_model": True, "ref_model_sync_steps": 1, "max_steps": 9},
+        {"precompute_ref_log_probs": True},
+        {"pad_to_multiple_of": 8},
+    ],
+    ids=str,
+)
+def test_every_setting(make: Make, settings: dict[str, Any]) -> None:
+    _, found, plain = both_ways(make, **settings)
+    assert_same(found, plain)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"ld_alpha": 0.4}, {"precompute_ref_log_probs": True}, {"max_steps": 9}],
+    ids=str,
+)
+def test_adapters(make: Make, settings: dict[str, Any]) -> None:
+    _, found, plain = both_ways(make, parts=LORA, **settings)
+    assert_same(found, plain)
+
+
+def test_an_adapter_that_was_trained_before(make: Make, tiny_model: Path) -> None:
+    def begun() -> Any:
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_pretrained(tiny_model)
+        config = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
+        return get_peft_model(model, config)
+
+    plain = trained(make(model=begun()))
+    assert any(".ref." in name for name in plain.weights)
+    assert_same(trained(accelerate_preferences(make(model=begun()))), plain)
+
+
+def test_a_reference_of_its_own(make: Make, tiny_model: Path) -> None:
+    def parts() -> dict[str, Any]:
+        reference = AutoModelForCausalLM.from_pretrained(tiny_model)
+        reference.model.norm.weight.data *= 1.5
+        return {"ref_model": reference}
+
+    plain = trained(make(parts=parts()))
+    assert abs(plain.logs[0]["rewards/margins"]) > 1e-3
+    assert_same(trained(accelerate_preferences(make(parts=parts()))), plain)
+
+
+def test_the_reference_is_computed_once_for_several_epochs(make: Make) -> None:
+    settings = {"max_steps": -1, "num_train_epochs": 3, "eval_strategy": "epoch"}
+    trainer, found, plain = both_ways(make, **settings)
+    assert "ref_chosen_logps" in trainer.train_dataset.column_names
+    assert "ref_chosen_logps" in trainer.eval_dataset.column_names
+    assert_same(found, plain)
+
+
+def test_sets_given_later_still_meet_the_reference(make: Make) -> None:
+    settings = {"max_steps": 8}
+    with_it, without = accelerate_preferences(make(**settings)), make(**settings)
+    later = toy_set(3, seed=2)
+    for trainer in (with_it, without):
+        trainer.train()
+    found, want = (trainer.evaluate(later) for trainer in (with_it, without))
+    assert found["eval_rewards/margins"] != 0
+    assert found["eval_loss"] == pytest.approx(want["eval_loss"], rel=1e-4)
+
+
+def test_what_is_saved_knows_nothing_of_us(make: Make, tmp_path: Path) -> None:
+    trainer = accelerate_preferences(make())
+    trainer.train()
+    trainer.save_model(str(tmp_path / "saved"))
+    assert "prefalign" not in json.dumps(json.loads((tmp_path / "saved/config.json").read_text()))
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "saved").num_parameters() > 0
