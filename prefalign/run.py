@@ -126,12 +126,12 @@ class Run:
             self.reporter.say(remark)
         return verdict.layout
 
-    def reference(self, pairs: PairSet) -> pl.DataFrame:
+    def reference(self, pairs: PairSet, *, tails: bool = False) -> pl.DataFrame:
         """Returns what the untouched model says, computed or from the cache."""
         share = -(-len(pairs.store) // self.arguments.world_size)
         return reference_scores(
             self.model,
-            PairDataset(pairs.store.table, layout=self.layout),
+            PairDataset(pairs.store.table, layout=self.layout, tails=tails),
             digest=self.digest,
             micro_batch_size=self.config.eval.micro_batch_size,
             device=self.arguments.device,
@@ -155,6 +155,8 @@ class Run:
             nll_over=method.nll_over if isinstance(method, NllParams) else None,
             reference=self._train_reference() if self.loss.needs_reference else None,
             layout=self.layout,
+            tails=self.loss.facts.needs_tails,
+            label_probability=self.train_set.label_probability,
         )
         batch = self.config.batch
         pairs_at_once = None if batch.micro_batch_tokens else batch.micro_batch_size
@@ -168,8 +170,10 @@ class Run:
         )
 
     def _train_reference(self) -> NDArray[np.float64]:
-        columns = self.reference(self.train_set).select("chosen_logps", "rejected_logps")
-        return np.ascontiguousarray(columns.to_numpy())
+        import polars.selectors as cs
+
+        scores = self.reference(self.train_set, tails=self.loss.facts.needs_tails)
+        return np.ascontiguousarray(scores.select(cs.ends_with("_logps")).to_numpy())
 
     def trainer(self, checkpoint: Path | None) -> Measured:
         """Returns the trainer, which goes on from `checkpoint` or starts afresh."""

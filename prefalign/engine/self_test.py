@@ -17,6 +17,7 @@ from torch import Tensor
 from prefalign.dataset import MicroBatch, PairDataset
 from prefalign.engine.attention import Unsupported, attend_plainly, attend_to_trees
 from prefalign.engine.collate import collate
+from prefalign.engine.head import TokenScores
 from prefalign.engine.logps import base_of, score_tokens, target_logps
 from prefalign.engine.tree import Ints, Layout
 from prefalign.model import Precision, autocast
@@ -141,8 +142,10 @@ def _alone(model: Any, data: PairDataset, place: int, side: int, device: torch.d
     ids = torch.from_numpy(tokens).to(device)
     read = ids[None, : max(len(ids) - 1, 1)]
     positions = torch.arange(first - 1, len(ids) - 1, device=device)
-    logps: Tensor = model(input_ids=read, positions=positions, targets=ids[first:], use_cache=False)
-    return logps.double()
+    scores: TokenScores = model(
+        input_ids=read, positions=positions, targets=ids[first:], use_cache=False
+    )
+    return scores.logps.double()
 
 
 def _together(

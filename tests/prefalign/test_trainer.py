@@ -90,13 +90,20 @@ def test_a_learnable_preference_is_learnt(
 
 
 @pytest.mark.parametrize(
-    "method", [{"name": "dpo"}, {"name": "orpo"}, {"name": "orpo", "nll_over": "completion"}]
+    "method",
+    [
+        {"name": "dpo"},
+        {"name": "orpo"},
+        {"name": "orpo", "nll_over": "completion"},
+        {"name": "dpo", "loss": ["aot", "sft"], "ld_alpha": 0.3},
+        {"name": "dpo", "loss": "ipo", "wpo": True},
+    ],
 )
 def test_accumulation_changes_nothing(
     settings: dict[str, Any], tmp_path: Path, method: dict[str, Any]
 ) -> None:
     curves, weights = [], []
-    for micro in (1, 3, 8):  # 3 does not divide the batch
+    for micro in (8, 1, 3):  # 3 does not divide the batch
         directory = tmp_path / f"micro{micro}"
         config, _ = run_with(
             settings,

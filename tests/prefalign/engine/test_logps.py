@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
 
 from prefalign.dataset import PairDataset
 from prefalign.engine.attention import attend_to_trees
-from prefalign.engine.head import token_logps
+from prefalign.engine.head import token_scores
 from prefalign.engine.logps import SegmentLogps, score_tokens, segment_logps
 from prefalign.engine.objective import pair_logps, share_of_loss
 from prefalign.engine.tree import Layout
@@ -133,7 +133,11 @@ def test_the_head_s_gradient_in_float64(trainable_head: bool) -> None:
     hidden = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(9, 4, dtype=torch.float64, requires_grad=trainable_head)
     targets = torch.tensor([0, 8, 3, 3, 1, 7])
-    assert torch.autograd.gradcheck(token_logps, (hidden, weight, targets))
+
+    def logps(*inputs: Tensor) -> Tensor:
+        return token_scores(*inputs).logps
+
+    assert torch.autograd.gradcheck(logps, (hidden, weight, targets))
 
 
 def test_the_head_in_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,10 +145,10 @@ def test_the_head_in_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(9, 4, dtype=torch.float64, requires_grad=True)
     targets = torch.randint(9, (7,))
-    whole_result = token_logps(hidden, weight, targets)
+    whole_result = token_scores(hidden, weight, targets).logps
     whole_grads = torch.autograd.grad(whole_result.square().sum(), (hidden, weight))
     monkeypatch.setattr("prefalign.engine.head.CHUNK", 3)
-    parts = token_logps(hidden, weight, targets)
+    parts = token_scores(hidden, weight, targets).logps
     part_grads = torch.autograd.grad(parts.square().sum(), (hidden, weight))
     torch.testing.assert_close(parts, whole_result)
     torch.testing.assert_close(part_grads, whole_grads)

@@ -17,7 +17,6 @@ from prefalign.engine.objective import pair_logps, share_of_loss
 from prefalign.engine.trl_dpo import LOSSES_OF_TRL, loss_values
 from prefalign.losses import loss_of
 from prefalign.losses.dpo import Dpo
-from prefalign.losses.offered import missing
 from prefalign.progress import Silence
 from prefalign.run import Run
 from tests.prefalign.toys import whole_batch, write_toy_pairs
@@ -29,7 +28,6 @@ FAMILY = [Dpo(loss=name, **NEEDED.get(name, {})) for name in sorted(LOSSES_OF_TR
     Dpo(loss="robust", label_smoothing=0.2),
     *(Dpo(f_divergence=divergence) for divergence in ("forward_kl", "js", "alpha")),
 ]
-OFFERED = [params for params in FAMILY if not list(missing(params))]
 
 
 class Both(NamedTuple):
@@ -75,7 +73,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any) -> Iterator[
         yield Both(trainer, rows, model, batch)
 
 
-@pytest.mark.parametrize("params", OFFERED, ids=str)
+@pytest.mark.parametrize("params", FAMILY, ids=str)
 def test_loss_and_gradient_are_trl_s(both: Both, params: Dpo) -> None:
     values = loss_values(params)
     both.trainer.loss_types = values.pop("loss_type")
