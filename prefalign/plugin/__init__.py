@@ -23,8 +23,7 @@ def accelerate_preferences(trainer: Trainer) -> Trainer:
     once, the model reads that row, and what TRL's own head says about its completion tokens is put
     back where TRL's loss looks for it. So losses, metrics, logs, the optimiser, checkpoints and
     callbacks are untouched code of TRL's, and every loss type and setting of it works. Where a run
-    passes over its pairs more than once, the reference passes over them once, now, by TRL's own
-    `precompute_ref_log_probs`, whose results `datasets` caches.
+    passes over its pairs more than once, the reference passes over them once, now.
 
     Before anything is changed, pairs of the trainer's own data go through its models both ways. If
     what they say differs, common beginnings are not shared; if that differs too, or the models'

@@ -5,37 +5,33 @@ from __future__ import annotations
 import types
 from typing import Any
 
+import torch
+from accelerate.utils import tqdm
 from datasets import Dataset
-from datasets.fingerprint import Hasher
-from trl.trainer.utils import hash_module
+from torch.utils.data import DataLoader
 
-_COLUMN = "ref_chosen_logps"
+_COLUMNS = ("ref_chosen_logps", "ref_rejected_logps")
 
 
 def keep_reference(trainer: Any) -> None:
     """Computes the reference's log-probs of a trainer's data sets now, if training needs them twice.
 
-    TRL's `precompute_ref_log_probs` does it, with a progress bar and its cache on disk. What else is
-    given to the trainer later (`predict`, another set to `evaluate`) still gets them as it comes.
+    They become the columns of TRL's `precompute_ref_log_probs`. What is given to the trainer later
+    (`predict`, another set to `evaluate`) gets them as it comes. Nothing is written to disk.
 
     Args:
         trainer: a DPOTrainer that is ready to read packed rows.
     """
     if not _pays(trainer):
         return
-    args = trainer.args
-    trainer._precompute_model_hash = _reference_hash(trainer)
-    size = args.precompute_ref_batch_size or args.per_device_train_batch_size
-    trainer.train_dataset = trainer._precompute_ref_logps(trainer.train_dataset, "train", size)
-    size = args.precompute_ref_batch_size or args.per_device_eval_batch_size
+    trainer.train_dataset = _scored(trainer, trainer.train_dataset, "train")
     held_out = trainer.eval_dataset
     if isinstance(held_out, dict):
         trainer.eval_dataset = {
-            name: trainer._precompute_ref_logps(dataset, name, size)
-            for name, dataset in held_out.items()
+            name: _scored(trainer, dataset, name) for name, dataset in held_out.items()
         }
     elif held_out is not None:
-        trainer.eval_dataset = trainer._precompute_ref_logps(held_out, "eval", size)
+        trainer.eval_dataset = _scored(trainer, held_out, "eval")
     _read_columns_where_given(trainer)
 
 
@@ -53,13 +49,26 @@ def _pays(trainer: Any) -> bool:
     return bool(passes >= 2)
 
 
-def _reference_hash(trainer: Any) -> str:
-    """Returns a hash of all that the log-probs depend on besides a data set."""
-    args = trainer.args
-    weights = hash_module(trainer.ref_model or trainer.model)
-    settings = (args.max_length, args.truncation_mode, args.ld_alpha)
-    digest: str = Hasher.hash((weights, settings, trainer.accelerator.mixed_precision))
-    return digest
+def _scored(trainer: Any, dataset: Dataset, name: str) -> Dataset:
+    """Returns `dataset` with the two columns; all processes share the work and get the whole."""
+    args, accelerator = trainer.args, trainer.accelerator
+    loader = accelerator.prepare(
+        DataLoader(
+            dataset,
+            args.precompute_ref_batch_size or args.per_device_train_batch_size,
+            collate_fn=trainer.data_collator,
+            num_workers=args.dataloader_num_workers,
+        )
+    )
+    told = tqdm(loader, desc=f"Reference log-probs of {name}", disable=args.disable_tqdm)
+    reference = trainer.ref_model or trainer.model
+    sums = [
+        accelerator.gather_for_metrics(trainer.compute_ref_log_probs(reference, batch))
+        for batch in told
+    ]
+    for column, batches in zip(_COLUMNS, zip(*sums, strict=True), strict=True):
+        dataset = dataset.add_column(column, torch.cat(batches).float().cpu().numpy())
+    return dataset
 
 
 def _read_columns_where_given(trainer: Any) -> None:
@@ -67,7 +76,7 @@ def _read_columns_where_given(trainer: Any) -> None:
     plain = trainer._compute_loss
 
     def _compute_loss(self: Any, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:  # noqa: FBT001  TRL's signature
-        self.precompute_ref_logps = _COLUMN in inputs
+        self.precompute_ref_logps = _COLUMNS[0] in inputs
         try:
             return plain(model, inputs, return_outputs)
         finally:

@@ -12,7 +12,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from prefalign import accelerate_preferences
 from prefdata.errors import ConfigError, PrefError
-from tests.prefalign.plugin.conftest import Make, trained
+from tests.prefalign.plugin.training import Make, trained
 
 SIZES = {
     "vocab_size": 512, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2,

@@ -1,6 +1,10 @@
 """TRL's DPOTrainer trains the same with and without `accelerate_preferences`."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,8 @@ from trl import DPOTrainer
 from prefalign import accelerate_preferences
 from prefalign.engine.trl_dpo import LOSSES_OF_TRL
 from prefalign.plugin.collator import PackingCollator
-from tests.prefalign.plugin.conftest import Make, assert_same, both_ways, toy_set, trained
+from tests.prefalign.plugin.training import Make, assert_same, both_ways, toy_set, trained
+from tests.readme import README
 
 LORA = {"peft_config": LoraConfig(r=4, target_modules="all-linear")}
 NOISY = ("exo_pair", "robust", "aot", "aot_unpaired")
@@ -98,6 +103,20 @@ def test_the_reference_is_computed_once_for_several_epochs(make: Make) -> None:
     assert_same(found, plain)
 
 
+def test_several_sets_to_evaluate_on(make: Make) -> None:
+    parts = {"eval_dataset": {"one": toy_set(3, seed=1), "two": toy_set(3, seed=2)}}
+    _, found, plain = both_ways(make, parts=parts, max_steps=8, eval_steps=4)
+    assert_same(found, plain)
+
+
+def test_bfloat16(make: Make) -> None:
+    """Both ways round, each in its own order: two digits are what they have in common."""
+    _, found, plain = both_ways(make, bf16=True, learning_rate=1e-3)
+    assert [list(line) for line in found.logs] == [list(line) for line in plain.logs]
+    for mine, its in zip(found.logs, plain.logs, strict=True):
+        assert mine == pytest.approx(its, rel=0.02, abs=0.02)
+
+
 def test_sets_given_later_still_meet_the_reference(make: Make) -> None:
     settings = {"max_steps": 8}
     with_it, without = accelerate_preferences(make(**settings)), make(**settings)
@@ -107,6 +126,31 @@ def test_sets_given_later_still_meet_the_reference(make: Make) -> None:
     found, want = (trainer.evaluate(later) for trainer in (with_it, without))
     assert found["eval_rewards/margins"] != 0
     assert found["eval_loss"] == pytest.approx(want["eval_loss"], rel=1e-4)
+
+
+def test_readme_s_example_runs(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    blocks = re.findall(r"(?s)```python\n(.*?)```", README.read_text(encoding="utf-8"))
+    (example,) = (block for block in blocks if "accelerate_preferences" in block)
+    names: dict[str, Any] = {"dataset": toy_set(4)}
+    exec(re.sub(r'model="[^"]+"', f'model="{tiny_model}"', example), names)
+    assert names["trainer"].state.global_step == 3
+    assert isinstance(names["trainer"].data_collator, PackingCollator)
+
+
+@pytest.mark.slow
+def test_two_processes(tiny_model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node",
+               "2", "-m", "tests.prefalign.plugin.two_processes", str(tiny_model),
+               str(tmp_path / "logs.json")]  # fmt: skip
+    environment = os.environ | {"TQDM_DISABLE": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run(command, check=True, timeout=240, env=environment)
+    logs = json.loads((tmp_path / "logs.json").read_text())
+    for mine, its in zip(logs["called"], logs["plain"], strict=True):
+        assert mine == pytest.approx(its, rel=1e-4, abs=1e-5)
 
 
 def test_what_is_saved_knows_nothing_of_us(make: Make, tmp_path: Path) -> None:
