@@ -16,10 +16,10 @@ from accelerate.utils import broadcast_object_list, gather_object
 from numpy.typing import NDArray
 from transformers import set_seed
 
+from prefalign.batches import global_batches, tokens_seen
 from prefalign.card import write_card
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
-from prefalign.engine.bins import Limits
 from prefalign.engine.reference import reference_scores
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Layout
@@ -158,15 +158,11 @@ class Run:
             tails=self.loss.facts.needs_tails,
             label_probability=self.train_set.label_probability,
         )
-        batch = self.config.batch
-        pairs_at_once = None if batch.micro_batch_tokens else batch.micro_batch_size
-        return GlobalBatches(
+        return global_batches(
+            self.config,
             data,
-            global_batch_size=batch.global_batch_size,
-            limits=Limits(pairs_at_once, batch.micro_batch_tokens),
             rank=self.arguments.process_index,
             processes=self.arguments.world_size,
-            seed=self.config.optim.seed,
         )
 
     def _train_reference(self) -> NDArray[np.float64]:
@@ -272,13 +268,12 @@ class Run:
 
     def _cost(self, trainer: Measured, seconds: float) -> Cost:
         steps = trainer.state.global_step
-        pairs_seen = self.pairs_seen(steps)
-        tokens = round(self.train_set.tokens * pairs_seen / len(self.train_set.store))
+        tokens = self._tokens_seen(trainer, steps)
         forward = 2.0 * self.parameters
         backward = forward if self.config.model.lora else 2 * forward
         return Cost(
             steps=steps,
-            pairs_seen=pairs_seen,
+            pairs_seen=self.pairs_seen(steps),
             tokens_seen=tokens,
             flops=tokens * (forward + backward),
             reference_flops=self.train_set.tokens * forward if self.loss.needs_reference else 0.0,
@@ -287,6 +282,12 @@ class Run:
             device=_device_name(self.arguments.device),
             processes=self.arguments.world_size,
         )
+
+    def _tokens_seen(self, trainer: Measured, steps: int) -> int:
+        if isinstance(trainer, PreferenceTrainer):
+            return tokens_seen(trainer.batches, steps)
+        # TRL has an order of its own: exact after whole epochs
+        return round(self.train_set.tokens * self.pairs_seen(steps) / len(self.train_set.store))
 
 
 def _trl_engine(config: RunConfig) -> ModuleType:

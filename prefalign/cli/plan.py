@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from prefalign.config import RunConfig
     from prefalign.plan import Target
+    from prefalign.progress import Reporter
 
 _GPUS = ("H200", "H100", "A100", "4090")
 
@@ -51,15 +52,17 @@ def command(
     """
     from prefalign.config import load_run
     from prefalign.launch import settle_environment
+    from prefalign.preflight import count_pairs
 
     settle_environment()
     warnings.filterwarnings("ignore", category=FutureWarning)  # of transformers, about itself
     config = load_run(run_file, overrides)
+    count_pairs(config, str(run_file))  # files that are missing, as `validate` says it
     target = _target(config, gpu, device_memory)
     from prefalign.plan import make_plan
 
-    with _progress() as advance:
-        plan = make_plan(config, run_file, overrides, target=target, mfu=mfu, progress=advance)
+    with closing(_reporter()) as reporter:
+        plan = make_plan(config, run_file, overrides, target=target, mfu=mfu, reporter=reporter)
     if form == "json":
         click.echo(plan.model_dump_json(indent=2))
         return
@@ -71,6 +74,7 @@ def command(
 
 def _target(config: RunConfig, gpu: str | None, device_memory: str | None) -> Target:
     """Returns what to plan for; memory that somebody names is that of a GPU, unless the run says cpu."""
+    from prefalign.model import best_device
     from prefalign.plan import Target
     from prefalign.plan.hardware import GPUS, parse_bytes
 
@@ -79,25 +83,16 @@ def _target(config: RunConfig, gpu: str | None, device_memory: str | None) -> Ta
         if gpu:
             raise click.UsageError("--gpu: the run says hardware.device: cpu")
         return Target("cpu", memory)
+    gpus = config.hardware.num_processes or 1
     if gpu:
-        return Target(gpu, memory or GPUS[gpu].memory)
-    if memory:
+        return Target(gpu, memory or GPUS[gpu].memory, gpus)
+    if best_device().type != "cpu":
         return Target("GPU", memory)
-    from prefalign.model import best_device
-
-    return Target("cpu" if best_device().type == "cpu" else "GPU")
+    return Target("GPU", memory, gpus) if memory else Target("cpu")
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int], object]]:
-    """Yields a callback for pairs that were looked at, drawn on a terminal only."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn
+def _reporter() -> Reporter:
+    """Returns who hears of progress: a terminal, or nobody."""
+    from prefalign.progress import Console, Silence
 
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("batches: {task.completed:,} pairs"))
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda pairs: bar.update(task, advance=pairs)
+    return Console() if sys.stderr.isatty() else Silence()

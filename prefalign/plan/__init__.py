@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefalign.config import RunConfig
 from prefalign.plan.hardware import CONTEXT_BYTES, GPUS
 from prefalign.plan.record import Data, Fit, Lengths, Memory, Plan, Time, Work
+from prefdata.errors import ConfigError
 
 if TYPE_CHECKING:
     from prefalign.engine.tree import Layout
     from prefalign.pair_set import PairSet
     from prefalign.plan.memory import Setup
     from prefalign.plan.shape import Shape
-    from prefalign.plan.totals import Progress, Totals
+    from prefalign.plan.totals import Totals
+    from prefalign.progress import Reporter
 
 SHARE_CUT = 0.02
 """The recommended max_length cuts fewer pairs than this."""
 
-_NO_LIMIT = 2**31 - 1
+_NO_LIMIT = 2**31 - 1  # tokens: a max_length that cuts nothing
 
 
 class Target(NamedTuple):
@@ -34,10 +36,12 @@ class Target(NamedTuple):
     Attributes:
         device: cpu, or the name of a GPU.
         memory: bytes, if they are known.
+        gpus: how many there are; None for those of this machine.
     """
 
     device: str
     memory: int | None = None
+    gpus: int | None = None
 
 
 def make_plan(
@@ -47,7 +51,7 @@ def make_plan(
     *,
     target: Target,
     mfu: float,
-    progress: Progress = lambda _: None,
+    reporter: Reporter,
 ) -> Plan:
     """Returns the plan of a run.
 
@@ -57,22 +61,24 @@ def make_plan(
         overrides: settings as `group.key=value`.
         target: the hardware.
         mfu: share of a GPU's peak that is reached.
-        progress: called with the number of pairs done after each pass that was looked at.
+        reporter: who hears of progress.
 
     Raises:
-        PrefError: pairs or model cannot be read, or the pairs cannot be trained on.
+        PrefError: pairs or model cannot be read, the pairs cannot be trained on, or the run is TRL's.
     """
     from prefalign.pair_set import read_set
     from prefalign.plan.shape import read_shape
     from prefalign.plan.sources import settings_of
 
-    train = read_set(config.data.train, config)
-    test = read_set(config.data.test, config) if config.data.test else None
+    _refuse_trl(config)
+    train = read_set(config.data.train, config, reporter)
+    test = read_set(config.data.test, config, reporter) if config.data.test else None
+    reporter.begin("reading the model's configuration", 1, "model")
     shape, layout = read_shape(config.model)
+    reporter.advance(1)
     setup = _setup(config, shape, layout, target, max(s.longest for s in (train, test) if s))
-    work, memory = _totals(config, setup, layout, train, test, progress)
-    if target.device == "cpu":
-        memory = memory.model_copy(update=_on_cpu(config, setup))
+    totals = _totals(config, setup, layout, train, test, reporter)
+    memory = _memory(config, setup, totals, target)
     return Plan(
         run_file=str(run_file),
         settings=list(settings_of(config, run_file, overrides)),
@@ -84,13 +90,19 @@ def make_plan(
         processes=setup.processes,
         layout=layout,
         data=_data(config, train, test),
-        work=work,
+        work=totals.work,
         memory=memory,
         fit=_fit(memory, target),
         mfu=mfu,
-        times=_times(work, setup.processes, mfu),
-        launch=_launch(config, run_file, overrides),
+        times=_times(totals.work, setup.processes, mfu),
+        launch=_launch(config, run_file, overrides, target),
     )
+
+
+def _refuse_trl(config: RunConfig) -> None:
+    if config.engine == "trl":
+        problem = "engine: trl makes batches of its own, which prefalign plan does not know"
+        raise ConfigError([problem], source="engine trl", hint="plan with --set engine=prefalign")
 
 
 def _setup(config: RunConfig, shape: Shape, layout: Layout, target: Target, longest: int) -> Setup:
@@ -109,7 +121,7 @@ def _setup(config: RunConfig, shape: Shape, layout: Layout, target: Target, long
         precision=wanted,
         checkpointing=config.hardware.gradient_checkpointing,
         eager=on_cpu and layout == "padded" and longest < SHORT,
-        processes=process_count(config),
+        processes=process_count(config, target.gpus),
     )
 
 
@@ -119,35 +131,50 @@ def _totals(
     layout: Layout,
     train: PairSet,
     test: PairSet | None,
-    progress: Progress,
+    reporter: Reporter,
 ) -> Totals:
-    from prefalign.dataset import PairDataset
+    from prefalign.dataset import PairDataset, pairs_seen
     from prefalign.losses import NllParams
+    from prefalign.plan.schedule import steps_in_all
     from prefalign.plan.totals import totals
 
-    method = config.method
+    method, pairs = config.method, len(train.store)
     nll_over = method.nll_over if isinstance(method, NllParams) else None
+    seen = pairs_seen(steps_in_all(config, pairs), pairs, config.batch.global_batch_size)
+    reporter.begin("counting batches", seen, "pairs")
     return totals(
         config,
         setup,
         PairDataset(train.store.table, nll_over=nll_over, layout=layout),
         PairDataset(test.store.table, layout=layout) if test else None,
-        progress,
+        reporter.advance,
     )
 
 
-def _on_cpu(config: RunConfig, setup: Setup) -> dict[str, int]:
-    """Returns what a process without a GPU holds besides; this one has loaded the same libraries."""
-    import psutil
+def _memory(config: RunConfig, setup: Setup, totals: Totals, target: Target) -> Memory:
+    """Returns the bytes of a device; a process without a GPU holds more than tensors."""
+    held = totals.training
+    process = loading = fragmentation = 0
+    if target.device == "cpu":
+        import psutil
 
-    from prefalign.model import locate
-    from prefalign.plan.loading import loading_bytes
+        from prefalign.model import locate
+        from prefalign.plan.loading import loading_bytes
+        from prefalign.plan.memory import fragmentation_bytes
 
-    source, _ = locate(config.model.name)
-    return {
-        "process": psutil.Process().memory_info().rss,
-        "loading": loading_bytes(setup.shape, source, setup.precision),
-    }
+        process = psutil.Process().memory_info().rss  # the run loads the same libraries
+        loading = loading_bytes(setup.shape, locate(config.model.name)[0], setup.precision)
+        fragmentation = fragmentation_bytes(held)
+    training = sum(held)
+    return Memory(
+        **held._asdict(),
+        training=training,
+        fragmentation=fragmentation,
+        scoring=totals.scoring,
+        loading=loading,
+        process=process,
+        peak=process + max(training + fragmentation, totals.scoring, loading),
+    )
 
 
 def _data(config: RunConfig, train: PairSet, test: PairSet | None) -> Data:
@@ -195,8 +222,8 @@ def _times(work: Work, processes: int, mfu: float) -> list[Time]:
     ]
 
 
-def _launch(config: RunConfig, run_file: Path, overrides: Sequence[str]) -> str:
+def _launch(config: RunConfig, run_file: Path, overrides: Sequence[str], target: Target) -> str:
     from prefalign.launch import shell_line
 
     settings = [part for setting in overrides for part in ("--set", setting)]
-    return shell_line(config, shlex.join([str(run_file), *settings]))
+    return shell_line(config, shlex.join([str(run_file), *settings]), target.gpus)

@@ -32,3 +32,10 @@ def training(shape: Shape, read: Reads, *, checkpointing: bool) -> Flops:
         head=(3 if shape.head_is_trained else 2) * once.head,
         recomputed=once.body + adapters + once.attention if checkpointing else 0,
     )
+
+
+def again(shape: Shape, read: Reads) -> Flops:
+    """Returns what a forward pass costs that a loss of whole batches asks for before the real one."""
+    once = forward(shape, read)
+    adapters = 2 * shape.adapters * read.tokens
+    return Flops(body=0, attention=0, head=0, recomputed=once.total + adapters)

@@ -8,11 +8,11 @@ there, and the head works on its logits.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from prefalign.engine.head import CHUNK
 from prefalign.plan.activations import BF16, FP32, Numbers, kept_bytes, layer_bytes
 from prefalign.plan.reads import Reads
-from prefalign.plan.record import Memory
 from prefalign.plan.shape import Shape
 
 
@@ -62,7 +62,22 @@ class Setup:
         return cast + (self.gradients if self.processes > 1 else 0)
 
 
-def step_memory(setup: Setup, reads: Reads, *, first: bool, steps: int) -> Memory:
+_NOT_REUSED = 0.8
+"""Share of the blocks freed last that what comes next does not find room in."""
+
+
+class Held(NamedTuple):
+    """Bytes at the peak of a forward and backward pass, by what they are; see `record.Memory`."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    copies: int
+    activations: int
+    head: int
+
+
+def step_memory(setup: Setup, reads: Reads, *, first: bool, steps: int) -> Held:
     """Returns what is held at the peak of one forward and backward pass.
 
     Args:
@@ -79,19 +94,17 @@ def step_memory(setup: Setup, reads: Reads, *, first: bool, steps: int) -> Memor
     begin = (0 if first else setup.gradients, kept, head_bytes(setup, reads, trained=True))
     end = (setup.gradients, layer_bytes(shape, reads, setup.numbers), _embeddings(shape))
     gradients, activations, head = max(begin, end, key=sum)
-    fixed = setup.weights + moments + setup.copies
-    return Memory(
-        process=0,
-        weights=setup.weights,
-        gradients=gradients,
-        optimizer=moments,
-        copies=setup.copies,
-        activations=activations,
-        head=head,
-        training=fixed + gradients + activations + head,
-        scoring=0,
-        loading=0,
-    )
+    return Held(setup.weights, gradients, moments, setup.copies, activations, head)
+
+
+def fragmentation_bytes(held: Held) -> int:
+    """Returns what glibc's malloc holds on a CPU beyond what is in use.
+
+    It gives blocks of up to 32 MB back to nobody, and every pass frees its activations, every step its
+    gradients. What is left of that when sizes differ from pass to pass was measured, not derived: see
+    benchmarks/results.md, Planning.
+    """
+    return int(_NOT_REUSED * max(held.gradients, held.activations))
 
 
 def _embeddings(shape: Shape) -> int:

@@ -60,7 +60,9 @@ class Flops(_Part):
     body: int = Field(description="matrices of the layers, adapters included")
     attention: int
     head: int = Field(description="output embeddings, at scored positions")
-    recomputed: int = Field(0, description="forward again, because of checkpointing")
+    recomputed: int = Field(
+        0, description="forward again: checkpointing, or a loss that asks for the whole batch first"
+    )
 
     @property
     def total(self) -> int:
@@ -94,11 +96,7 @@ class Work(_Part):
     training: Flops
     reference: Flops = Field(description="untouched model, once; less where some of it is cached")
     evaluation: Flops
-
-    @property
-    def flops(self) -> int:
-        """All operations of the run."""
-        return self.training.total + self.reference.total + self.evaluation.total
+    flops: int = Field(description="all operations of the run")
 
 
 class Memory(_Part):
@@ -116,11 +114,12 @@ class Memory(_Part):
     training: int = Field(description="peak: the sum from weights to head")
     scoring: int = Field(description="peak of passes without gradients; 0 without any")
     loading: int = Field(description="peak while weights are read; 0 on a GPU")
-
-    @property
-    def peak(self) -> int:
-        """Bytes of the largest phase, with the process."""
-        return self.process + max(self.training, self.scoring, self.loading)
+    fragmentation: int = Field(
+        description="without a GPU: freed blocks that malloc keeps; measured, not derived"
+    )
+    peak: int = Field(
+        description="process, and the largest of training with fragmentation, scoring and loading"
+    )
 
 
 class Fit(_Part):
@@ -157,4 +156,4 @@ class Plan(_Part):
     fit: Fit | None = None
     mfu: float = Field(description="assumed share of a GPU's peak in `times`")
     times: list[Time]
-    launch: str = Field(description="what `prefalign train` runs here")
+    launch: str = Field(description="what `prefalign train` runs on this hardware")

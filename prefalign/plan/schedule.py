@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from prefalign.batches import global_batches, pair_tokens
 from prefalign.config import RunConfig
-from prefalign.dataset import GlobalBatches, MicroBatch, PairDataset
+from prefalign.dataset import MicroBatch, PairDataset
 from prefalign.engine.bins import Limits
 from prefalign.engine.collate import collate
 from prefalign.plan.reads import Reads, reads
@@ -45,13 +46,17 @@ def steps_in_all(config: RunConfig, pairs: int) -> int:
 
 def training_passes(config: RunConfig, data: PairDataset, processes: int) -> Iterator[Pass]:
     """Yields the passes of all processes, step by step."""
+    tokens = pair_tokens(data)
     steps = islice(_steps(config, data, processes), steps_in_all(config, len(data)))
     for shares in steps:
         for share in shares:
             for number, micro in enumerate(share):
                 counted = micro.pairs[micro.weights > 0]
                 yield Pass(
-                    number == 0, len(counted), _tokens(data, counted), reads(collate(data, micro))
+                    number == 0,
+                    len(counted),
+                    int(tokens[counted].sum()),
+                    reads(collate(data, micro)),
                 )
 
 
@@ -59,30 +64,13 @@ def _steps(
     config: RunConfig, data: PairDataset, processes: int
 ) -> Iterator[tuple[list[MicroBatch], ...]]:
     """Yields the shares of all processes in each step, for ever."""
-    batch = config.batch
-    limits = Limits(
-        None if batch.micro_batch_tokens else batch.micro_batch_size, batch.micro_batch_tokens
-    )
     samplers = [
-        GlobalBatches(
-            data,
-            global_batch_size=batch.global_batch_size,
-            limits=limits,
-            rank=rank,
-            processes=processes,
-            seed=config.optim.seed,
-        )
-        for rank in range(processes)
+        global_batches(config, data, rank=rank, processes=processes) for rank in range(processes)
     ]
     for epoch in count():
         for sampler in samplers:
             sampler.set_epoch(epoch)
         yield from zip(*samplers, strict=True)
-
-
-def _tokens(data: PairDataset, pairs: np.ndarray) -> int:
-    completions = sum(side.lengths[pairs].sum() for side in data.sides)
-    return int(2 * data.prompts.lengths[pairs].sum() + completions)
 
 
 def scoring_passes(config: RunConfig, data: PairDataset) -> Iterator[Reads]:

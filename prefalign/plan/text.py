@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from prefalign.plan import SHARE_CUT
 from prefalign.plan.record import Flops, Memory, Plan, Setting
 
 _INDENT = "  "
 _PHASES = {
     "training": "all of these",
+    "fragmentation": "freed blocks that malloc keeps, measured",
     "scoring": "passes without gradients",
     "loading": "while weights are read",
     "process": "before any weights, as here",
@@ -74,7 +76,7 @@ def _data(plan: Plan) -> Iterator[str]:
     table = pl.DataFrame([row.model_dump() for row in data.lengths], infer_schema_length=None)
     by = "source" if table["source"].drop_nulls().len() else None
     yield from (f"{_INDENT}{line}" for line in length_lines(table, by))
-    yield f"{_INDENT}max_length {data.recommended:,} is the smallest that cuts fewer than 2 % of pairs"
+    yield f"{_INDENT}max_length {data.recommended:,} is the smallest that cuts fewer than {SHARE_CUT:.0%} of pairs"
 
 
 def _work(plan: Plan) -> Iterator[str]:
@@ -105,11 +107,11 @@ def _memory(plan: Plan) -> Iterator[str]:
     memory = plan.memory
     yield f"memory of one {'process' if plan.device == 'cpu' else plan.device}"
     for name in ("weights", "gradients", "optimizer", "copies", "activations", "head"):
-        yield f"{_INDENT}{name:<12}{_bytes(getattr(memory, name)):>9}"
-    for name in ("training", "scoring", "loading", "process"):
+        yield f"{_INDENT}{name:<14}{_bytes(getattr(memory, name)):>9}"
+    for name in ("training", "fragmentation", "scoring", "loading", "process"):
         if number := getattr(memory, name):
-            yield f"{_INDENT}{name:<12}{_bytes(number):>9}  {_PHASES[name]}"
-    yield f"{_INDENT}{'peak':<12}{_bytes(memory.peak):>9}"
+            yield f"{_INDENT}{name:<14}{_bytes(number):>9}  {_PHASES[name]}"
+    yield f"{_INDENT}{'peak':<14}{_bytes(memory.peak):>9}"
     if plan.fit is not None:
         yield f"{_INDENT}{_fit(plan, memory)}"
 
@@ -139,9 +141,11 @@ def _short(number: int) -> str:
 def duration(seconds: float) -> str:
     """Returns seconds as people say them.
 
-    >>> duration(4), duration(240), duration(9000)
-    ('4 s', '4.0 min', '2.5 h')
+    >>> duration(0.2), duration(4), duration(240), duration(9000)
+    ('under 1 s', '4 s', '4.0 min', '2.5 h')
     """
+    if seconds < 1:
+        return "under 1 s"
     if seconds < 120:
         return f"{seconds:.2g} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from prefalign.config import RunConfig
 from prefalign.dataset import PairDataset
 from prefalign.losses import loss_of
-from prefalign.plan.flops import forward, training
-from prefalign.plan.memory import Setup, reference_memory, step_memory
+from prefalign.plan.flops import again, forward, training
+from prefalign.plan.memory import Held, Setup, reference_memory, step_memory
 from prefalign.plan.reads import Reads
-from prefalign.plan.record import Flops, Memory, Work
+from prefalign.plan.record import Flops, Work
 from prefalign.plan.schedule import (
     Pass,
     evaluations,
@@ -28,10 +28,17 @@ NOTHING = Flops(body=0, attention=0, head=0)
 
 
 class Totals(NamedTuple):
-    """What a run comes to."""
+    """What a run comes to.
+
+    Attributes:
+        work: how much there is to do.
+        training: bytes where training holds the most.
+        scoring: bytes where passes without gradients hold the most; 0 without any.
+    """
 
     work: Work
-    memory: Memory
+    training: Held
+    scoring: int
 
 
 @dataclass
@@ -46,7 +53,8 @@ class _Training:
     read: int = 0
     scored: int = 0
     flops: Flops = NOTHING
-    largest: dict[bool, Memory] = field(default_factory=dict)  # by `Pass.first`
+    forward_again: Flops = NOTHING
+    largest: Held | None = None
 
     def add(self, one: Pass) -> None:
         """Counts a pass."""
@@ -56,14 +64,9 @@ class _Training:
         self.read += one.reads.tokens
         self.scored += one.reads.scored
         self.flops += training(self.setup.shape, one.reads, checkpointing=self.setup.checkpointing)
+        self.forward_again += again(self.setup.shape, one.reads)
         held = step_memory(self.setup, one.reads, first=one.first, steps=self.steps)
-        before = self.largest.get(one.first, held)
-        self.largest[one.first] = max(before, held, key=lambda memory: memory.training)
-
-    @property
-    def memory(self) -> Memory:
-        """Of the pass that holds the most."""
-        return max(self.largest.values(), key=lambda memory: memory.training)
+        self.largest = max(held, self.largest or held, key=sum)
 
 
 def totals(
@@ -82,17 +85,31 @@ def totals(
         test: the held-out pairs, likewise.
         progress: called with the number of pairs done after each pass that was looked at.
     """
+    loss = loss_of(config.method)
     trained = _Training(setup, steps_in_all(config, len(train)))
     for one in training_passes(config, train, setup.processes):
         trained.add(one)
         progress(one.pairs)
-    needs_reference = loss_of(config.method).needs_reference
-    reference = _Scored.of(setup, scoring_passes(config, train) if needs_reference else ())
+    if not loss.facts.pair_separable and trained.passes > trained.steps:
+        trained.flops += trained.forward_again
+    reference = _Scored.of(setup, scoring_passes(config, train) if loss.needs_reference else ())
     held_out = _Scored.of(setup, scoring_passes(config, test) if test is not None else ())
+    assert trained.largest is not None  # a run has at least one step
+    return Totals(
+        _work(config, trained, reference, held_out, steps_per_epoch(config, len(train))),
+        training=trained.largest,
+        scoring=max(reference.peak, held_out.peak),
+    )
+
+
+def _work(
+    config: RunConfig, trained: _Training, reference: _Scored, held_out: _Scored, per_epoch: int
+) -> Work:
     times = evaluations(config, trained.steps)
-    work = Work(
+    untouched, evaluation = reference.flops + held_out.flops, held_out.flops.times(times)
+    return Work(
         steps=trained.steps,
-        steps_per_epoch=steps_per_epoch(config, len(train)),
+        steps_per_epoch=per_epoch,
         pairs=trained.pairs,
         forward_passes=trained.passes,
         tokens=trained.tokens,
@@ -100,11 +117,10 @@ def totals(
         tokens_scored=trained.scored,
         evaluations=times,
         training=trained.flops,
-        reference=reference.flops + held_out.flops,
-        evaluation=held_out.flops.times(times),
+        reference=untouched,
+        evaluation=evaluation,
+        flops=trained.flops.total + untouched.total + evaluation.total,
     )
-    scoring = max(reference.peak, held_out.peak)
-    return Totals(work, trained.memory.model_copy(update={"scoring": scoring}))
 
 
 class _Scored(NamedTuple):

@@ -76,6 +76,7 @@ def test_text_says_what_to_do_where_memory_does_not_suffice(project: Path) -> No
         (("--mfu", "0"), "is not in the range"),
         (("--set", "data.train=nowhere.parquet"), "nowhere.parquet"),
         (("--set", "model.name=./nowhere"), "./nowhere: no such file or directory"),
+        (("--set", "engine=trl"), "plan with --set engine=prefalign"),
     ],
 )
 def test_what_cannot_be_planned(project: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -97,3 +98,20 @@ def test_no_file_at_all(tmp_path: Path) -> None:
     ran = prefalign("plan", "run.yaml", cwd=tmp_path)
     assert ran.returncode == 2
     assert "run.yaml: no such file" in ran.stderr
+
+
+def test_the_launch_line_is_that_of_the_hardware_planned_for(project: Path) -> None:
+    more = ("--set", "hardware.num_processes=4", "--format", "json")
+    gpu = json.loads(plan(project, "--gpu", "A100", *more).stdout)
+    assert "--num_processes 4" in gpu["launch"]
+    assert "--multi_gpu" in gpu["launch"]
+    assert "CPU" not in gpu["launch"]
+    assert gpu["memory"]["process"] == gpu["memory"]["fragmentation"] == 0
+    cpu = json.loads(plan(project, "--set", "hardware.device=cpu", *more).stdout)
+    assert cpu["launch"].startswith("ACCELERATE_USE_CPU=true ")
+    assert cpu["work"] == gpu["work"]
+    memory = cpu["memory"]
+    largest = max(
+        memory["training"] + memory["fragmentation"], memory["scoring"], memory["loading"]
+    )
+    assert memory["peak"] == memory["process"] + largest
