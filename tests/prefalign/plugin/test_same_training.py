@@ -136,7 +136,11 @@ def test_readme_s_example_runs(
     blocks = re.findall(r"(?s)```python\n(.*?)```", README.read_text(encoding="utf-8"))
     (example,) = (block for block in blocks if "accelerate_preferences" in block)
     names: dict[str, Any] = {"dataset": toy_set(4)}
-    exec(re.sub(r'model="[^"]+"', f'model="{tiny_model}"', example), names)
+    here = {"HuggingFaceTB/SmolLM2-135M-Instruct": str(tiny_model), '"out"': '"out", use_cpu=True'}
+    for there, value in here.items():
+        assert there in example
+        example = example.replace(there, value)
+    exec(example, names)
     assert names["trainer"].state.global_step == 3
     assert isinstance(names["trainer"].data_collator, PackingCollator)
 
