@@ -157,9 +157,31 @@ def test_two_processes(tiny_model: Path, tmp_path: Path) -> None:
         assert mine == pytest.approx(its, rel=1e-4, abs=1e-5)
 
 
-def test_what_is_saved_knows_nothing_of_us(make: Make, tmp_path: Path) -> None:
+def test_predictions_still_get_their_logits(make: Make) -> None:
+    with_it, without = accelerate_preferences(make()), make()
+    found, want = (trainer.predict(trainer.eval_dataset) for trainer in (with_it, without))
+    assert found.predictions == pytest.approx(want.predictions, rel=1e-4, abs=1e-5)
+    assert found.metrics["test_loss"] == pytest.approx(want.metrics["test_loss"], rel=1e-4)
+
+
+def test_the_model_writes_and_is_saved_as_ever(make: Make, tmp_path: Path) -> None:
     trainer = accelerate_preferences(make())
     trainer.train()
     trainer.save_model(str(tmp_path / "saved"))
-    assert "prefalign" not in json.dumps(json.loads((tmp_path / "saved/config.json").read_text()))
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "saved").num_parameters() > 0
+    assert "prefalign" not in (tmp_path / "saved/config.json").read_text()
+    saved = AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
+    prompt = torch.arange(3, 9)[None]
+    found, want = (
+        model.generate(prompt, max_new_tokens=8, do_sample=False)
+        for model in (trainer.model, saved)
+    )
+    assert found.tolist() == want.tolist()
+
+
+def test_a_run_goes_on_from_a_checkpoint(make: Make, tmp_path: Path) -> None:
+    settings = {"save_strategy": "steps", "save_steps": 2, "max_steps": 4}
+    whole = trained(accelerate_preferences(make(**settings)))
+    trainer = accelerate_preferences(make(**settings))
+    trainer.train(resume_from_checkpoint=str(tmp_path / "out/checkpoint-2"))
+    for name, weight in trainer.model.named_parameters():
+        torch.testing.assert_close(weight, whole.weights[name])
