@@ -51,9 +51,10 @@ def accelerate_preferences(trainer: Trainer) -> Trainer:
             read_packed_rows(causal_lm)
             undo.callback(read_padded_rows, causal_lm)
         verdict = choose_packing(dpo, models)
+        left = "; the trainer stays as it was" if verdict.layout == "padded" else ""
         if remark := verdict.sentence():
-            warnings.warn(f"accelerate_preferences: {remark}", stacklevel=2)
-        if verdict.layout == "padded":
+            warnings.warn(f"accelerate_preferences: {remark}{left}", stacklevel=2)
+        if left:
             return trainer
         undo.pop_all()
     dpo.data_collator = PackingCollator(dpo.data_collator, verdict.layout)

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 import torch
 from peft import PromptTuningConfig, TaskType
-from transformers import BloomConfig, BloomForCausalLM, MixtralConfig, MixtralForCausalLM
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    Lfm2Config,
+    Lfm2ForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+)
 from trl import DPOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
@@ -106,18 +113,36 @@ def test_another_trl(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         accelerate_preferences(trainer)
 
 
-def test_a_model_with_attention_of_its_own_is_left_to_trl(make: Make) -> None:
-    def bloom() -> BloomForCausalLM:
-        torch.manual_seed(0)
-        sizes = {"vocab_size": 512, "hidden_size": 32, "n_layer": 2, "n_head": 4, "pad_token_id": 0}
-        return BloomForCausalLM(BloomConfig(**sizes))
+def bloom() -> BloomForCausalLM:
+    """Has attention code of its own."""
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 512, "hidden_size": 32, "n_layer": 2, "n_head": 4, "pad_token_id": 0}
+    return BloomForCausalLM(BloomConfig(**sizes))
 
-    trainer = of(make, bloom)
+
+def lfm2() -> Lfm2ForCausalLM:
+    """Has convolutions beside attention, which look across the borders in a row."""
+    torch.manual_seed(0)
+    model = Lfm2ForCausalLM(Lfm2Config(**SIZES, layer_types=["conv", "full_attention"]))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight += 0.1 * torch.randn_like(weight)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [(bloom, "BloomForCausalLM has attention code of its own"), (lfm2, "log-probs differ by")],
+)
+def test_a_model_that_cannot_read_packed_rows_is_left_to_trl(
+    make: Make, model: Callable[[], Any], reason: str
+) -> None:
+    trainer = of(make, model)
     before = state(trainer)
-    with pytest.warns(UserWarning, match="computed padded, not shared: BloomForCausalLM"):
+    with pytest.warns(UserWarning, match=f"computed padded, not shared: {reason}"):
         accelerate_preferences(trainer)
     assert state(trainer) == before
-    assert trained(trainer).logs == trained(of(make, bloom)).logs
+    assert trained(trainer).logs == trained(of(make, model)).logs
 
 
 def test_a_second_call_changes_nothing(make: Make) -> None:
