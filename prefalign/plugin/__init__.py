@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from prefalign.engine.logps import base_of
+from prefalign.engine.self_test import Verdict
 from prefalign.plugin.collator import PackingCollator
 from prefalign.plugin.forward import read_packed_rows, read_padded_rows
 from prefalign.plugin.reference import keep_reference
@@ -51,12 +52,16 @@ def accelerate_preferences(trainer: Trainer) -> Trainer:
             read_packed_rows(causal_lm)
             undo.callback(read_padded_rows, causal_lm)
         verdict = choose_packing(dpo, models)
-        left = "; the trainer stays as it was" if verdict.layout == "padded" else ""
-        if remark := verdict.sentence():
-            warnings.warn(f"accelerate_preferences: {remark}{left}", stacklevel=2)
-        if left:
+        if remark := _remark(verdict):
+            warnings.warn(f"accelerate_preferences: {remark}", stacklevel=2)
+        if verdict.layout == "padded":
             return trainer
         undo.pop_all()
     dpo.data_collator = PackingCollator(dpo.data_collator, verdict.layout)
     keep_reference(dpo)
     return trainer
+
+
+def _remark(verdict: Verdict) -> str:
+    stays = "; the trainer stays as it was" if verdict.layout == "padded" else ""
+    return verdict.sentence() + stays

@@ -28,7 +28,7 @@ def choose_packing(trainer: Any, models: list[Any]) -> Verdict:
         models: its policy and reference, whose forward takes `packed`; left ready for the verdict.
     """
     examples = _longest_and_shortest(trainer.train_dataset)
-    tolerance = TOLERANCE[_precision(trainer)]
+    tolerance = TOLERANCE[_precision(trainer, models)]
     trials: list[Trial] = []
     for layout in _PACKED:
         difference = partial(_worst, trainer, models, examples, layout)
@@ -77,6 +77,7 @@ def _tokens(example: dict[str, Any]) -> int:
     return sum(len(example[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids"))
 
 
-def _precision(trainer: Any) -> Precision:
-    wide = trainer.accelerator.mixed_precision == "no" and trainer.model.dtype.itemsize >= 4
-    return "fp32" if wide else "bf16"
+def _precision(trainer: Any, models: list[Any]) -> Precision:
+    """Returns the least precise number in which any of the models computes."""
+    wide = all(model.dtype.itemsize >= 4 for model in models)
+    return "fp32" if wide and trainer.accelerator.mixed_precision == "no" else "bf16"

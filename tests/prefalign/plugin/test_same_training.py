@@ -95,6 +95,18 @@ def test_a_reference_of_its_own(make: Make, tiny_model: Path) -> None:
     assert_same(trained(accelerate_preferences(make(parts=parts()))), plain)
 
 
+def test_a_reference_in_fewer_bits(make: Make, tiny_model: Path) -> None:
+    reference = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16)
+    trainer = accelerate_preferences(make(parts={"ref_model": reference}))
+    assert isinstance(trainer.data_collator, PackingCollator)
+
+
+def test_a_stream_of_pairs(make: Make) -> None:
+    parts = {"train_dataset": toy_set(8).to_iterable_dataset(), "eval_dataset": None}
+    _, found, plain = both_ways(make, parts=parts, eval_strategy="no")
+    assert_same(found, plain)
+
+
 def test_the_reference_is_computed_once_for_several_epochs(make: Make) -> None:
     settings = {"max_steps": -1, "num_train_epochs": 3, "eval_strategy": "epoch"}
     trainer, found, plain = both_ways(make, **settings)
