@@ -21,6 +21,7 @@ from tests.prefalign.plugin.training import Make, assert_same, both_ways, toy_se
 from tests.readme import README
 
 LORA = {"peft_config": LoraConfig(r=4, target_modules="all-linear")}
+WITHOUT_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 NOISY = ("exo_pair", "robust", "aot", "aot_unpaired")
 
 
@@ -121,9 +122,12 @@ def test_several_sets_to_evaluate_on(make: Make) -> None:
     assert_same(found, plain)
 
 
-def test_bfloat16(make: Make) -> None:
+@pytest.mark.parametrize("on", ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, WITHOUT_CUDA])])
+def test_bfloat16(make: Make, on: str) -> None:
     """Both ways round, each in its own order: two digits are what they have in common."""
-    _, found, plain = both_ways(make, bf16=True, learning_rate=1e-3)
+    trainer, found, plain = both_ways(make, bf16=True, learning_rate=1e-3, use_cpu=on == "cpu")
+    assert trainer.model.device.type == on
+    assert trainer.data_collator.layout == "shared"
     assert [list(line) for line in found.logs] == [list(line) for line in plain.logs]
     for mine, its in zip(found.logs, plain.logs, strict=True):
         assert mine == pytest.approx(its, rel=0.02, abs=0.02)
