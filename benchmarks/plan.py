@@ -29,7 +29,8 @@ from prefdata.curate.drop import curate
 
 VOTES = Path(__file__).parents[1] / "prefalign/demo/votes.json.gz"
 PACKAGES = ("torch", "transformers", "peft", "accelerate")
-PAIRS = 64
+PAIRS = 40
+STEPS = 2  # the second has AdamW's moments
 HEAD = ("run", "steps", "recorded", "tokens", "recorded", "peak GB", "recorded", "off")
 
 
@@ -49,7 +50,7 @@ class Case(NamedTuple):
         return f"{self.method}-{tuning}-{self.max_length}{again}"
 
     def run_file(self, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
-        """Returns three steps of two micro-batches; the first makes AdamW's moments."""
+        """Returns a few steps of two micro-batches or more."""
         return {
             "data": {
                 "train": str(folder / "pairs.parquet"),
@@ -58,7 +59,7 @@ class Case(NamedTuple):
             },
             "model": {"name": args.model} | ({"lora": {"r": 16}} if self.lora else {}),
             "method": {"name": self.method},
-            "optim": {"max_steps": 3},
+            "optim": {"max_steps": STEPS},
             "batch": {"global_batch_size": 8, "micro_batch_size": 4},
             "hardware": {
                 "device": "cpu",

@@ -19,7 +19,7 @@ _PHASES = {
 
 
 def lines(plan: Plan) -> Iterator[str]:
-    """Yields what `prefalign plan` prints, all but the table of lengths, which stands in its middle."""
+    """Yields what `prefalign plan` prints."""
     trained = f"{plan.trainable_parameters / plan.parameters:.1%} trained"
     yield (
         f"{plan.run_file}: {plan.architecture}, {_short(plan.parameters)} parameters ({trained}),"
@@ -35,7 +35,8 @@ def lines(plan: Plan) -> Iterator[str]:
     yield ""
     yield from _memory(plan)
     yield ""
-    yield f"time on {plan.processes} GPU{'s' * (plan.processes > 1)} at {plan.mfu:.0%} of their peak"
+    gpus = "1 GPU" if plan.processes == 1 else f"{plan.processes} GPUs"
+    yield f"time on {gpus} at {plan.mfu:.0%} of the peak (--mfu: small models reach less)"
     for time in plan.times:
         yield f"{_INDENT}{time.gpu:<8}{duration(time.seconds)}"
     yield ""
@@ -131,6 +132,8 @@ def _fit(plan: Plan, memory: Memory) -> str:
 
 
 def _bytes(number: int) -> str:
+    if number == 0:
+        return "none"
     return f"{number / 1e9:.2f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"
 
 
