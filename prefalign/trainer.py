@@ -179,6 +179,7 @@ class SeenPairs:
         columns = (
             sums.chosen, sums.rejected, sums.chosen_entropy, sums.rejected_entropy, sums.chosen_top1
         )  # fmt: skip
+        # all of them are there: a policy that is trained has gradients
         values = torch.stack([column for column in columns if column is not None], dim=1)
         self.parts.append((batch["pairs"], batch["weights"], values.detach()))
 
