@@ -41,6 +41,7 @@ def row_options(command: F) -> F:
                 "--output",
                 type=click.Path(dir_okay=False, path_type=Path),
                 metavar="FILE",
+                callback=_in_a_directory,
                 is_eager=True,  # --format asks for it
                 help="Write to FILE instead of stdout: a page if it is called .html.",
             ),
@@ -48,6 +49,15 @@ def row_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def _in_a_directory(
+    _context: click.Context, _option: click.Parameter, output: Path | None
+) -> Path | None:
+    """Refuses what could not be written in the end, before anything that takes seconds."""
+    if output is not None and not output.parent.is_dir():
+        raise click.BadParameter(f"{output}: there is no directory {output.parent}")
+    return output
 
 
 def _form(context: click.Context, _option: click.Parameter, form: str | None) -> str:

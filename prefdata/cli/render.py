@@ -150,10 +150,15 @@ def show(
     output: Path | None,
 ) -> None:
     """Writes rows as a trainer sees them; `total` is the number of all that there are."""
+    from prefdata.cli._running import rendering_progress
     from prefdata.render.tokens import TokenView
     from prefdata.render.tokens.view import pair_view
 
-    found = [pair_view(tokenizer, trainer, row) for row in pairs.iter_rows(named=True)]
+    found = []
+    with rendering_progress(pairs.height) as progress:
+        for row in pairs.iter_rows(named=True):
+            found.append(pair_view(tokenizer, trainer, row))
+            progress(1)
     write(_shown(TokenView(run, total, found), form, full=full, output=output), output)
 
 

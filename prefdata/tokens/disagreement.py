@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 MEANINGS = {
-    "refused": "the run stops at this row",
+    "refused": "the trainer cannot take this row",
     "dropped": "this trainer leaves the row out",
     "empty-completion-kept": "nothing of a completion is left, and the row is trained on",
     "tools-ignored": "the tools of the row are not in the tokens",
@@ -24,9 +24,12 @@ MEANINGS = {
     "other-boundary": "the completion begins at another token",
     "other-prompt": "other tokens in the prompt",
     "other-completion": "other tokens in a completion",
+    "longer-ending": "more tokens after the end of a completion",
     "other-truncation": "other tokens are cut",
     "over-max-length": "a sequence is longer than max_length",
 }
+
+_QUOTED = 6  # tokens shown of what differs
 
 
 class Difference(NamedTuple):
@@ -52,9 +55,12 @@ class Disagreement(Struct, frozen=True):
     differences: list[Difference]
 
 
-class _Marks(NamedTuple):
+class Reading(NamedTuple):
+    """What differences are told with: the ids of BOS and EOS, and how ids become text."""
+
     bos: int | None
     eos: int | None
+    text: Callable[[list[int]], str]
 
 
 def disagreements(
@@ -72,20 +78,20 @@ def disagreements(
     Args:
         first: a trainer from `open_trainer`.
         second: the other, with the same tokenizer.
-        tokenizer: says what BOS and EOS are.
+        tokenizer: says what BOS and EOS are, and what tokens read.
         rows: of the canonical frame.
         progress: called with 1 after each row.
     """
-    marks = _Marks(tokenizer.bos_token_id, tokenizer.eos_token_id)
+    reading = Reading(tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.decode)
     for row in rows:
-        found = differences(first, second, row, marks)
+        found = differences(first, second, row, reading)
         if found:
             yield Disagreement(row["id"], row["file"], row["row"], found)
         if progress:
             progress(1)
 
 
-def differences(first: Opened, second: Opened, row: Row, marks: _Marks) -> list[Difference]:
+def differences(first: Opened, second: Opened, row: Row, reading: Reading) -> list[Difference]:
     """Returns by what two trainers differ on a row, each difference once; none if they agree."""
     both = first, second
     a, b = first.see(row), second.see(row)
@@ -102,7 +108,7 @@ def differences(first: Opened, second: Opened, row: Row, marks: _Marks) -> list[
     found: dict[tuple[str, int], str] = {}
     for sides in zip(a[:2], b[:2], strict=True):
         if _scored(sides[0]) != _scored(sides[1]):
-            for name, which, detail in _side_differences(sides, both, marks):
+            for name, which, detail in _side_differences(sides, both, reading):
                 found.setdefault((name, which), detail)
     _name_ignored_tools(found, both, (a, b), row)
     return [Difference(name, both[which].name, detail) for (name, which), detail in found.items()]
@@ -138,31 +144,32 @@ def _name_ignored_tools(
     row: Row,
 ) -> None:
     """Puts `tools-ignored` for `other-prompt` where one trainer's tokens are the same without them."""
-    if not row["tools"]:
-        return
-    bare = {**row, "tools": None}
-    ignores = [trainer.see(bare) == one for trainer, one in zip(both, seen, strict=True)]
+    ignores = [ignores_tools(trainer, row, one) for trainer, one in zip(both, seen, strict=True)]
     if ignores[0] != ignores[1]:
         for which in (0, 1):
             found.pop(("other-prompt", which), None)
         found["tools-ignored", ignores.index(True)] = "the same tokens as without tools"
 
 
+def ignores_tools(trainer: Opened, row: Row, seen: Seen) -> bool:
+    """Tells whether a row has tools and `seen`, what the trainer makes of it, is the same without."""
+    return bool(row["tools"]) and trainer.see({**row, "tools": None}) == seen
+
+
 class _Body(NamedTuple):
-    """A side before truncation, without the BOS before it and the EOS after it."""
+    """A side before truncation, without the BOS before it."""
 
     bos: int
     ids: list[int]
     start: int  # of the completion
-    eos: int
+    eos: int  # at the end
 
 
-def _body(side: Side, marks: _Marks) -> _Body:
+def _body(side: Side, reading: Reading) -> _Body:
     prompt, completion = side.prompt.ids, side.completion.ids
-    bos = _run(prompt, marks.bos)
-    eos = _run(completion[::-1], marks.eos)
-    ids = prompt[bos:] + completion[: len(completion) - eos]
-    return _Body(bos, ids, len(prompt) - bos, eos)
+    bos = _run(prompt, reading.bos)
+    ids = prompt[bos:] + completion
+    return _Body(bos, ids, len(prompt) - bos, _run(completion[::-1], reading.eos))
 
 
 def _run(ids: list[int], mark: int | None) -> int:
@@ -171,29 +178,44 @@ def _run(ids: list[int], mark: int | None) -> int:
 
 
 def _side_differences(
-    sides: tuple[Side, Side], both: tuple[Opened, Opened], marks: _Marks
+    sides: tuple[Side, Side], both: tuple[Opened, Opened], reading: Reading
 ) -> Iterator[tuple[str, int, str]]:
     """Yields name, index of the trainer that does it, and detail."""
-    a, b = (_body(side, marks) for side in sides)
+    a, b = (_body(side, reading) for side in sides)
     if a.bos != b.bos:
         yield "extra-bos", _larger(a.bos, b.bos), _against(a.bos, b.bos, "BOS at the start")
-    if a.eos != b.eos:
-        ended = min(a.eos, b.eos) or marks.eos in a.ids[a.start :] + b.ids[b.start :]
-        name = "second-eos" if ended else "added-eos"
-        yield name, _larger(a.eos, b.eos), _against(a.eos, b.eos, "EOS at the end")
-    yield from _body_differences(a, b)
+    eos = [sum(number == reading.eos for number in side.completion.ids) for side in sides]
+    if (a.eos - b.eos) * (eos[0] - eos[1]) > 0:  # not only moved to the end
+        name = "second-eos" if min(eos) else "added-eos"
+        yield name, _larger(*eos), _against(eos[0], eos[1], "EOS in a completion")
+        a, b = (one._replace(ids=one.ids[: len(one.ids) - one.eos]) for one in (a, b))
+    yield from _body_differences(a, b, reading)
     yield from _cut_differences(sides, both)
 
 
-def _body_differences(a: _Body, b: _Body) -> Iterator[tuple[str, int, str]]:
-    if a.ids == b.ids:
-        if a.start != b.start:
-            later = _larger(a.start, b.start)
-            yield "other-boundary", later, f"{abs(a.start - b.start)} tokens later"
-        return
+def _body_differences(a: _Body, b: _Body, reading: Reading) -> Iterator[tuple[str, int, str]]:
     shared = _shared(a.ids, b.ids)
-    name = "other-prompt" if shared < min(a.start, b.start) else "other-completion"
-    yield name, 1, f"from token {shared} on"
+    unlike = " against ".join(_quoted(one.ids[shared:], reading) for one in (a, b))
+    if shared < min(a.start, b.start):
+        yield "other-prompt", 1, unlike
+        return
+    if a.start != b.start:
+        later = _larger(a.start, b.start)
+        yield "other-boundary", later, f"later by {_tokens(abs(a.start - b.start))}"
+    longer = _larger(len(a.ids), len(b.ids))
+    if shared < min(len(a.ids), len(b.ids)):
+        yield "other-completion", 1, unlike
+    elif len(a.ids) != len(b.ids):
+        more = (a, b)[longer].ids[shared:]
+        yield "longer-ending", longer, f"{_tokens(len(more))} more: {_quoted(more, reading)}"
+
+
+def _quoted(ids: list[int], reading: Reading) -> str:
+    return repr(reading.text(ids[:_QUOTED])) + ("…" if len(ids) > _QUOTED else "")
+
+
+def _tokens(number: int) -> str:
+    return f"{number} token{'' if number == 1 else 's'}"
 
 
 def _cut_differences(

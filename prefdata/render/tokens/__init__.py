@@ -65,8 +65,8 @@ class PairView(Struct, frozen=True):
     """A row as its trainer sees it.
 
     Attributes:
-        chosen, rejected: None where the trainer stops with an error at this row.
-        refused: that error.
+        chosen, rejected: None where the trainer cannot take this row.
+        refused: why it cannot.
         dropped: why the trainer leaves the row out.
         shared: tokens at which both completions begin alike.
         notes: what is wrong with the row, in sentences.

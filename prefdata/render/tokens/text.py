@@ -26,6 +26,7 @@ from prefdata.render.tokens.words import (
 
 _WIDTH = 100
 _LONGEST = 600  # characters of a stretch that are shown
+_NAME = 24  # characters of a file and row in a table
 _INDENT = (0, 0, 0, 2)
 _STYLES = {"prompt": "dim", "chosen": "", "rejected": ""}
 _HEADS = {"prompt": "bold", "chosen": "bold green", "rejected": "bold red"}
@@ -115,7 +116,7 @@ def _print_pair(console: Console, pair: PairView, *, colour: bool, full: bool) -
     head = Text(f"{printable(pair.file)}:{pair.row}  {pair.id}", style="bold")
     console.print(head)
     if pair.refused is not None:
-        console.print(Text(f"  the trainer stops here: {printable(pair.refused)}", _WRONG))
+        console.print(Text(f"  the trainer cannot take this row: {printable(pair.refused)}", _WRONG))
         return
     assert pair.chosen is not None
     assert pair.rejected is not None
@@ -177,9 +178,14 @@ def _summary(view: ComparisonView) -> Table:
     table.add_column("difference", no_wrap=True)
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("in", no_wrap=True)
-    table.add_column("first at", overflow="fold")
+    table.add_column("first at", no_wrap=True)
     table.add_column("meaning", overflow="fold")
     for tally in view.summary:
-        first = Text(printable(PurePath(tally.first).name))
+        first = Text(_ending(printable(PurePath(tally.first).name)))
         table.add_row(tally.name, f"{tally.rows:,}", tally.trainer, first, tally.meaning)
     return table
+
+
+def _ending(name: str) -> str:
+    """Returns a name short enough for a column; its row stands at its end."""
+    return name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prefdata.render.tokens import ComparisonView, PairView, Run, Tally
 from prefdata.render.tokens.spans import differing, shared_start, side_view
-from prefdata.tokens.disagreement import MEANINGS, Disagreement
+from prefdata.tokens.disagreement import MEANINGS, Disagreement, ignores_tools
 from prefdata.tokens.trainers import Opened, Refused, Row, Seen, special_ids
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def pair_view(tokenizer: PreTrainedTokenizerBase, trainer: Opened, row: Row) -> 
     )
     shared = shared_start(*completions)
     notes = list(_notes(seen, trainer.settings.max_length))
+    if ignores_tools(trainer, row, seen):
+        notes.append("the tools of the row are not in the tokens")
     return PairView(*place, chosen, rejected, None, seen.dropped, shared, notes)
 
 

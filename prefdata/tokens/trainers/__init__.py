@@ -71,7 +71,7 @@ class Seen(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A pair at which the trainer stops with an error, and which."""
+    """A pair that a trainer cannot take: its run stops there, or its rows cannot hold it."""
 
     reason: str
 

@@ -49,7 +49,8 @@ def llama_factory(tokenizer: PreTrainedTokenizerBase, settings: Settings) -> Bui
         example = whole.convert(written("llama-factory", row))
         before, after = whole.encode(example), cut.encode(example)
         if before is None or after is None:
-            raise InputError("LLaMA-Factory drops this row as invalid")
+            nothing = Side(Part([], range(0)), Part([], range(0)))
+            return Seen(nothing, nothing, dropped="its converter empties this row")
         sides = [_side(*before[side], *after[side]) for side in _SIDES]
         return Seen(sides[0], sides[1])
 

@@ -1,11 +1,13 @@
-"""`prefdata render`, run as a person runs it."""
+"""`prefdata render`: what it prints, in its own process where exit code or errors are looked at."""
 
 import json
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from prefdata.cli.render import command
 from tests.command import prefdata
 
 ROWS = [
@@ -20,6 +22,11 @@ def rows(tmp_path: Path) -> Path:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
     return path
+
+
+def rendered(*args: str | Path) -> Result:
+    """Runs the command in this process, which has loaded transformers already."""
+    return CliRunner().invoke(command, [str(arg) for arg in args])
 
 
 def test_text_shows_tokens_and_counts(rows: Path, tiny_model: Path) -> None:
@@ -38,11 +45,12 @@ def test_text_shows_tokens_and_counts(rows: Path, tiny_model: Path) -> None:
     assert "\x1b" not in ran.stdout
 
 
-def test_html_is_one_escaped_file(rows: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_file_called_html_becomes_one_escaped_page(
+    rows: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     page = tmp_path / "page.html"
-    asked = ("render", rows, "--tokenizer", tiny_model)
-    ran = prefdata(*asked, "-n", "1", "--rows", "1,3", "-o", page)
-    assert ran.returncode == 0, ran.stderr
+    ran = rendered(rows, "--tokenizer", tiny_model, "-n", "1", "--rows", "1,3", "-o", page)
+    assert ran.exit_code == 0, ran.output
     assert ran.stdout == ""
     text = page.read_text(encoding="utf-8")
     assert "<script" not in text
@@ -52,17 +60,16 @@ def test_html_is_one_escaped_file(rows: Path, tiny_model: Path, tmp_path: Path) 
 
 
 def test_json_has_the_ids(rows: Path, tiny_model: Path) -> None:
-    asked = ("render", rows, "--tokenizer", tiny_model, "--format", "json", "--rows", "3")
-    ran = prefdata(*asked, "--trainer", "trl-orpo@1.16")
-    assert ran.returncode == 0, ran.stderr
+    asked = (rows, "--tokenizer", tiny_model, "--format", "json", "--trainer", "trl-orpo@1.16")
+    ran = rendered(*asked, "--rows", "3")
+    assert ran.exit_code == 0, ran.output
     found = json.loads(ran.stdout)
     assert found["run"]["trainers"] == ["trl-orpo@1.16"]
     (pair,) = found["pairs"]
     assert pair["row"] == 3
     assert pair["chosen"]["completion"]["ids"][-1] == 2  # <|im_end|>, after that of the template
-    again = prefdata(*asked[:-2], "--ids", pair["id"][:8], "-o", rows.parent / "missing" / "x")
-    assert again.returncode == 2
-    assert "cannot be written" in again.stderr
+    again = rendered(*asked, "--ids", pair["id"][:8])
+    assert json.loads(again.stdout)["pairs"] == [pair]
 
 
 def test_diff_trainers_names_rows_and_fails(rows: Path, tiny_model: Path) -> None:
@@ -72,9 +79,9 @@ def test_diff_trainers_names_rows_and_fails(rows: Path, tiny_model: Path) -> Non
     assert "rows.jsonl:3" in ran.stdout
     assert "second-eos" in ran.stdout
     assert "they disagree on 2 of 2 rows (100.0 %)" in ran.stdout
-    ran = prefdata(*asked, "trl-dpo@1.16,prefalign", "--format", "json")
-    assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout)["rows"] == []
+    same = rendered(*asked[1:], "trl-dpo@1.16,prefalign", "--format", "json")
+    assert same.exit_code == 0, same.output
+    assert json.loads(same.stdout)["rows"] == []
 
 
 @pytest.mark.parametrize(
@@ -85,6 +92,7 @@ def test_diff_trainers_names_rows_and_fails(rows: Path, tiny_model: Path) -> Non
         (("--diff-trainers", "prefalign"), ["is not A,B"]),
         (("--rows", "1-x"), ["is not N or N-N"]),
         (("--ids", "zz"), ["no pair with id zz"]),
+        (("-o", "missing/page.html"), ["there is no directory missing"]),
         (("--rows", "99", "--trainer", "axolotl"), ["'axolotl' is not axolotl:TYPE"]),
     ],
 )
@@ -102,11 +110,11 @@ def test_bad_input_is_named_before_a_tokenizer_is_loaded(
 def test_a_missing_library_leaves_ours_and_says_what_to_install(
     rows: Path, tiny_model: Path
 ) -> None:
-    asked = ("render", rows, "--tokenizer", tiny_model, "--rows", "3")
-    ran = prefdata(*asked, "--trainer", "llamafactory:qwen")
-    assert ran.returncode == 0, ran.stderr
+    asked = (rows, "--tokenizer", tiny_model, "--rows", "3")
+    ran = rendered(*asked, "--trainer", "llamafactory:qwen")
+    assert ran.exit_code == 0, ran.output
     assert "pip install llamafactory" in ran.stderr
     assert ran.stdout.startswith("prefalign · ")
-    ran = prefdata(*asked, "--diff-trainers", "prefalign,llamafactory:qwen")
-    assert ran.returncode == 2
-    assert "pip install llamafactory" in ran.stderr
+    refused = prefdata("render", *asked, "--diff-trainers", "prefalign,llamafactory:qwen")
+    assert refused.returncode == 2
+    assert "pip install llamafactory" in refused.stderr

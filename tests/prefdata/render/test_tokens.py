@@ -134,6 +134,13 @@ def test_notes_say_what_cannot_be_learnt_from(tokenizer: Any) -> None:
     assert dropped.dropped == "a side has more than 24 tokens"
 
 
+def test_a_template_without_tools_is_noted(tokenizer: Any) -> None:
+    tools = json.dumps([{"type": "function", "function": {"name": "f", "parameters": {}}}])
+    shown = view(tokenizer, pair("Hi", "Yes", "No", tools=tools), pair("Hi", "Yes", "No"))
+    assert shown.pairs[0].notes == ["the tools of the row are not in the tokens"]
+    assert shown.pairs[1].notes == []
+
+
 @pytest.mark.parametrize("colour", [True, False])
 def test_text_is_safe_for_a_terminal_and_no_markup(tokenizer: Any, colour: bool) -> None:
     text = as_text(view(tokenizer, *HOSTILE), colour=colour)
@@ -223,11 +230,11 @@ def test_comparison_counts_rows_and_names_the_first(tokenizer: Any) -> None:
     assert "second-eos" in page.text
 
 
-def test_a_refused_row_is_said_to_stop_the_run(tokenizer: Any) -> None:
+def test_a_refused_row_says_why(tokenizer: Any) -> None:
     no_prompt = pair((), "Yes", "No")
     shown = view(tokenizer, no_prompt)
-    assert "the trainer stops here" in as_text(shown, colour=False)
-    assert "The trainer stops here" in Page(as_page(shown)).text
+    assert "the trainer cannot take this row" in as_text(shown, colour=False)
+    assert "The trainer cannot take this row" in Page(as_page(shown)).text
 
 
 def test_parts_count_what_is_cut() -> None:

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefdata.errors import InputError
-from prefdata.tokens.disagreement import MEANINGS, _Marks, differences
+from prefdata.tokens.disagreement import MEANINGS, Reading, differences
 from prefdata.tokens.trainers import Opened, Part, Refused, Seen, Settings, Side
 
 ROW = {"tools": None}
 BOS, EOS = 1, 2
+READING = Reading(BOS, EOS, lambda ids: " ".join(map(str, ids)))
 
 
 @st.composite
@@ -46,7 +47,7 @@ def training(seen: Seen | Refused) -> Any:
 
 @given(SEEN, SEEN)
 def test_a_row_has_names_exactly_where_training_differs(a: Any, b: Any) -> None:
-    found = differences(opened("a", a), opened("b", b), ROW, _Marks(BOS, EOS))
+    found = differences(opened("a", a), opened("b", b), ROW, READING)
     assert bool(found) == (training(a) != training(b))
     assert {d.name for d in found} <= MEANINGS.keys()
     assert {d.trainer for d in found} <= {"a", "b"}
@@ -55,8 +56,8 @@ def test_a_row_has_names_exactly_where_training_differs(a: Any, b: Any) -> None:
 
 @given(SEEN, SEEN)
 def test_the_order_of_trainers_does_not_matter(a: Any, b: Any) -> None:
-    one = differences(opened("a", a), opened("b", b), ROW, _Marks(BOS, EOS))
-    other = differences(opened("b", b), opened("a", a), ROW, _Marks(BOS, EOS))
+    one = differences(opened("a", a), opened("b", b), ROW, READING)
+    other = differences(opened("b", b), opened("a", a), ROW, READING)
     assert {d.name for d in one} == {d.name for d in other}
 
 
@@ -66,7 +67,7 @@ def sided(prompt: list[int], completion: list[int]) -> Seen:
 
 
 def named(a: Seen, b: Seen, **settings: int) -> dict[str, str]:
-    found = differences(opened("a", a, **settings), opened("b", b), ROW, _Marks(BOS, EOS))
+    found = differences(opened("a", a, **settings), opened("b", b), ROW, READING)
     return {d.name: d.trainer for d in found}
 
 
@@ -74,6 +75,7 @@ def test_each_difference_has_its_name() -> None:
     assert named(sided([1, 7], [8]), sided([7], [8])) == {"extra-bos": "a"}
     assert named(sided([7], [8, 2, 9]), sided([7], [8, 2, 9, 2])) == {"second-eos": "b"}
     assert named(sided([7], [8, 2]), sided([7], [8])) == {"added-eos": "a"}
+    assert named(sided([7], [8, 2, 9]), sided([7], [8, 2])) == {"longer-ending": "a"}
     assert named(sided([7, 8], [9]), sided([7], [8, 9])) == {"other-boundary": "a"}
     assert named(sided([7], [9]), sided([8], [9])) == {"other-prompt": "b"}
     assert named(sided([7], [8]), sided([7], [9])) == {"other-completion": "b"}
@@ -81,3 +83,14 @@ def test_each_difference_has_its_name() -> None:
         "other-completion": "b",
         "over-max-length": "a",
     }
+
+
+def test_what_differs_is_quoted() -> None:
+    (found,) = differences(
+        opened("a", sided([7, 8], [9])), opened("b", sided([7, 3], [9])), ROW, READING
+    )
+    assert found.detail == "'8 9' against '3 9'"
+    (found,) = differences(
+        opened("a", sided([7], [2, 9])), opened("b", sided([7], [2])), ROW, READING
+    )
+    assert found.detail == "1 token more: '9'"
