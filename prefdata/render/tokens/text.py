@@ -116,7 +116,9 @@ def _print_pair(console: Console, pair: PairView, *, colour: bool, full: bool) -
     head = Text(f"{printable(pair.file)}:{pair.row}  {pair.id}", style="bold")
     console.print(head)
     if pair.refused is not None:
-        console.print(Text(f"  the trainer cannot take this row: {printable(pair.refused)}", _WRONG))
+        console.print(
+            Text(f"  the trainer cannot take this row: {printable(pair.refused)}", _WRONG)
+        )
         return
     assert pair.chosen is not None
     assert pair.rejected is not None
@@ -160,7 +162,7 @@ def _body(part: PartView, name: Part, *, colour: bool, full: bool) -> Text:
 
 def _style(span: Span, name: Part) -> str:
     if span.cut:
-        return _CUT
+        return f"{_CUT} underline" if span.differs else _CUT
     if span.special:
         return _SPECIAL
     return _DIFFERS.get(name, "") if span.differs else ""

@@ -1,6 +1,7 @@
 """Views of tokens: nothing is lost between ids and text, and data cannot pass for markup."""
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,16 @@ def test_marks_stand_around_what_is_cut_and_what_differs(tokenizer: Any) -> None
     assert "{+" in chosen
     assert "[-" in rejected
     assert chosen.count("~~") == rejected.count("~~") == 2
+
+
+def test_a_difference_that_is_cut_is_still_marked(tokenizer: Any) -> None:
+    one = pair("Hi", f"{COURSE}, Paris", f"{COURSE}, London")
+    cut = view(tokenizer, one, max_length=40, truncation="keep_start")
+    assert "the same tokens after truncation" in cut.pairs[0].notes[0]
+    text = as_text(cut, colour=False, width=400)
+    assert re.search(r"~~[^~]*\{\+[^~]*~~", text)
+    assert re.search(r"~~[^~]*\[-[^~]*~~", text)
+    assert 'class="cut differs"' in as_page(cut)
 
 
 def test_long_texts_are_shortened_unless_full(tokenizer: Any) -> None:
