@@ -28,11 +28,11 @@ def test_curves_stay_together(
     monkeypatch.setenv("PREFALIGN_CACHE", str(tmp_path / "cache"))
     found = curves(
         {
-            "data": {"train": str(write_toy_pairs(tmp_path / "train.parquet", 4 * STEPS))},
+            "data": {"train": str(write_toy_pairs(tmp_path / "train.parquet", 2 * STEPS))},
             "model": {"name": str(tiny_model)},
             "method": method,
             "optim": {"learning_rate": 1e-3},
-            "batch": {"global_batch_size": 4, "micro_batch_size": 4},
+            "batch": {"global_batch_size": 2, "micro_batch_size": 2},
             "hardware": {"device": "cpu", "precision": "fp32"},
         },
         tmp_path,
