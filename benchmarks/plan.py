@@ -4,8 +4,8 @@
     python -m benchmarks.plan --precision fp32 --output DIR
 
 DPO and ORPO, full fine-tuning and LoRA, two max_lengths, with and without gradient checkpointing, on the
-demo's pairs. Each plan and each run is a process of its own; the peak is the resident set of the training
-process (ru_maxrss). Runs that have ended stay in DIR: the same command plans again and trains no more.
+demo's pairs. Each plan and each run is a process of its own, the run as `accelerate launch --cpu` starts it;
+the peak is its resident set (ru_maxrss). Runs that have ended stay in DIR: the same command plans again and trains no more.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ VOTES = Path(__file__).parents[1] / "prefalign/demo/votes.json.gz"
 PACKAGES = ("torch", "transformers", "peft", "accelerate")
 PAIRS = 40
 STEPS = 2  # the second has AdamW's moments
+LAUNCHED = {"ACCELERATE_DYNAMO_BACKEND": "no", "ACCELERATE_USE_CPU": "true"}
 HEAD = ("run", "steps", "recorded", "tokens", "recorded", "peak GB", "recorded", "off")
 
 
@@ -72,14 +73,16 @@ class Case(NamedTuple):
 
 def cases() -> Iterator[Case]:
     """Yields every combination."""
-    for choice in product(("dpo", "orpo"), (True, False), (128, 512), (False, True)):
-        yield Case(*choice)
+    for checkpointing, max_length, lora, method in product(
+        (False, True), (128, 512), (True, False), ("dpo", "orpo")
+    ):
+        yield Case(method, lora, max_length, checkpointing)
 
 
-def prefalign(folder: Path, *arguments: str) -> str:
+def prefalign(folder: Path, *arguments: str, **more: str) -> str:
     """Runs our program and returns what it prints; a failure ends the benchmark."""
     command = [sys.executable, "-m", "prefalign", *arguments]
-    environment = os.environ | {"PREFALIGN_CACHE": str(folder / "cache")}
+    environment = os.environ | {"PREFALIGN_CACHE": str(folder / "cache")} | more
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if ran.returncode:
         sys.exit(f"{' '.join(command)}: failed\n{ran.stderr[-2000:]}")
@@ -91,7 +94,7 @@ def row(case: Case, folder: Path, args: argparse.Namespace) -> tuple[str, ...]:
     path = folder / f"{case.name}.yaml"
     path.write_text(yaml.safe_dump(case.run_file(folder, args)))
     plan = json.loads(prefalign(folder, "plan", str(path), "--format", "json"))
-    prefalign(folder, "train", str(path), "--resume")
+    prefalign(folder, "train", str(path), "--resume", **LAUNCHED)
     cost = json.loads((folder / case.name / "run.json").read_text())["cost"]
     work, peak, recorded = plan["work"], plan["memory"]["peak"], cost["peak_memory_bytes"]
     return (

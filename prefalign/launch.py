@@ -27,11 +27,18 @@ from prefdata.errors import PrefError
 SUPERVISED = "PREFALIGN_SUPERVISED"
 """Set by the parent for its workers: the directory where the first that fails says why."""
 
+KERNELS = 128
+"""Compiled kernels that oneDNN keeps on a CPU."""
+
 _OUTCOME = "outcome.json"
 _ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TRL_EXPERIMENTAL_SILENCE": "1",  # its ORPO is experimental, which is why it is pinned
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin make a busy machine three times slower
+    # in bf16 on a CPU every number of tokens is another set of kernels; both caches of PyTorch's oneDNN
+    # keep 1024 of them, more than 1 GB, and batches of one more length seldom come again
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": str(KERNELS),
+    "LRU_CACHE_CAPACITY": str(KERNELS),
 }
 _OUTPUTS = (RUN_FILE, METRICS_FILE, PAIRS_FILE, MODEL_DIR, "README.md", "logs", "checkpoint-*")
 

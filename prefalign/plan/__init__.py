@@ -154,26 +154,28 @@ def _totals(
 def _memory(config: RunConfig, setup: Setup, totals: Totals, target: Target) -> Memory:
     """Returns the bytes of a device; a process without a GPU holds more than tensors."""
     held = totals.training
-    process = loading = fragmentation = 0
+    process = loading = fragmentation = kernels = 0
     if target.device == "cpu":
         import psutil
 
         from prefalign.model import locate
         from prefalign.plan.loading import loading_bytes
-        from prefalign.plan.memory import fragmentation_bytes
+        from prefalign.plan.memory import fragmentation_bytes, kernel_bytes
 
         process = psutil.Process().memory_info().rss  # the run loads the same libraries
         loading = loading_bytes(setup.shape, locate(config.model.name)[0], setup.precision)
         fragmentation = fragmentation_bytes(held)
+        kernels = kernel_bytes(setup.precision)
     training = sum(held)
     return Memory(
         **held._asdict(),
         training=training,
         fragmentation=fragmentation,
+        kernels=kernels,
         scoring=totals.scoring,
         loading=loading,
         process=process,
-        peak=process + max(training + fragmentation, totals.scoring, loading),
+        peak=process + max(training + fragmentation + kernels, totals.scoring + kernels, loading),
     )
 
 

