@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--model", help="default: the demo's")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--batch", type=int, default=2, help="pairs a step")
-    parser.add_argument("--max-length", type=int, default=160)
+    parser.add_argument("--max-length", type=int, default=80)
     parser.add_argument("--methods", nargs="+", default=["{name: dpo}", "{name: orpo}"])
     args = parser.parse_args()
     model = args.model or find_model(print)
