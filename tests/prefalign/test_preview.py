@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from prefalign.cli.preview import command
 from prefalign.config import load_run
 from prefalign.tokenise import tokenise
 from prefdata import read_pairs
@@ -44,8 +46,9 @@ def test_ids_are_those_of_the_run(
 
 
 def test_text_names_method_and_limits(run_file: Path) -> None:
-    ran = prefalign("preview", run_file, "-n", "1", "--set", "data.truncation=keep_start")
-    assert ran.returncode == 0, ran.stderr
+    asked = [str(run_file), "-n", "1", "--set", "data.truncation=keep_start"]
+    ran = CliRunner().invoke(command, asked)
+    assert ran.exit_code == 0, ran.output
     assert "max_length 32 · keep_start · dpo beta 0.3" in ran.stdout.replace("\n", " ")
     assert "⟦<|im_start|>⟧" in ran.stdout
     assert "1 of 12 pairs" in ran.stdout

@@ -71,7 +71,7 @@ def comparison_text(view: ComparisonView, rows: int, *, colour: bool, width: int
             line = Text("  ").append(found.name, _WRONG)
             line.append(f"  {found.trainer}: {printable(found.detail)}")
             console.print(line)
-    if len(view.rows) > rows:
+    if len(view.rows) > rows > 0:
         console.print(Text(f"\n  and {len(view.rows) - rows:,} more rows"))
     console.print()
     if view.summary:
