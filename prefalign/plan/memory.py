@@ -65,7 +65,7 @@ class Setup:
 
 _KERNEL_BYTES = 620_000  # measured, the mean of both caches' entries
 _NOT_REUSED = 0.8
-"""Share of the blocks freed last that what comes next does not find room in."""
+"""Share of the activations freed last that those of the next pass do not find room in."""
 
 
 class Held(NamedTuple):
@@ -79,34 +79,44 @@ class Held(NamedTuple):
     head: int
 
 
-def step_memory(setup: Setup, reads: Reads, *, first: bool, steps: int) -> Held:
+def step_memory(setup: Setup, reads: Reads, *, first: bool, moments: bool) -> Held:
     """Returns what is held at the peak of one forward and backward pass.
 
     Args:
         setup: of the run.
         reads: sizes of the pass.
         first: of its step, so that there are no gradients yet.
-        steps: of the run; AdamW has no moments before the first has ended.
+        moments: AdamW has them, as it does when the first step has ended.
     """
     shape = setup.shape
-    moments = 2 * setup.gradients if steps > 1 else 0
     kept = kept_bytes(
         shape, reads, setup.numbers, checkpointing=setup.checkpointing, eager=setup.eager
     )
     begin = (0 if first else setup.gradients, kept, head_bytes(setup, reads, trained=True))
     end = (setup.gradients, layer_bytes(shape, reads, setup.numbers), _embeddings(shape))
     gradients, activations, head = max(begin, end, key=sum)
-    return Held(setup.weights, gradients, moments, setup.copies, activations, head)
+    optimizer = 2 * setup.gradients if moments else 0
+    return Held(setup.weights, gradients, optimizer, setup.copies, activations, head)
+
+
+def update_memory(setup: Setup) -> Held:
+    """Returns what is held while AdamW changes the weights, one after the other.
+
+    For the largest it makes a root and a quotient of the same size.
+    """
+    largest = 0 if setup.shape.adapters else FP32 * setup.shape.vocabulary * setup.shape.hidden
+    gradients = setup.gradients
+    buckets = gradients if setup.processes > 1 else 0
+    return Held(setup.weights, gradients, 2 * gradients, buckets + 2 * largest, 0, 0)
 
 
 def fragmentation_bytes(held: Held) -> int:
     """Returns what glibc's malloc holds on a CPU beyond what is in use.
 
-    It gives blocks of up to 32 MB back to nobody, and every pass frees its activations, every step its
-    gradients. What is left of that when sizes differ from pass to pass was measured, not derived: see
-    benchmarks/results.md, Planning.
+    It gives blocks of up to 32 MB back to nobody, and every pass frees its activations. What is left of
+    them when sizes differ from pass to pass was measured, not derived: see benchmarks/results.md, Planning.
     """
-    return int(_NOT_REUSED * max(held.gradients, held.activations))
+    return int(_NOT_REUSED * held.activations)
 
 
 def kernel_bytes(precision: str) -> int:

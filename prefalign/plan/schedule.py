@@ -20,12 +20,14 @@ class Pass(NamedTuple):
     """One forward and backward pass.
 
     Attributes:
+        step: that it is part of, from 0.
         first: of its process's share of a step.
         pairs: that count; those that only fill a share do not.
         tokens: of these pairs, a prompt with each completion.
         reads: its sizes.
     """
 
+    step: int
     first: bool
     pairs: int
     tokens: int
@@ -48,11 +50,12 @@ def training_passes(config: RunConfig, data: PairDataset, processes: int) -> Ite
     """Yields the passes of all processes, step by step."""
     tokens = pair_tokens(data)
     steps = islice(_steps(config, data, processes), steps_in_all(config, len(data)))
-    for shares in steps:
+    for step, shares in enumerate(steps):
         for share in shares:
             for number, micro in enumerate(share):
                 counted = micro.pairs[micro.weights > 0]
                 yield Pass(
+                    step,
                     number == 0,
                     len(counted),
                     int(tokens[counted].sum()),

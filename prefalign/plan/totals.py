@@ -10,7 +10,7 @@ from prefalign.config import RunConfig
 from prefalign.dataset import PairDataset
 from prefalign.losses import loss_of
 from prefalign.plan.flops import again, forward, training
-from prefalign.plan.memory import Held, Setup, reference_memory, step_memory
+from prefalign.plan.memory import Held, Setup, reference_memory, step_memory, update_memory
 from prefalign.plan.reads import Reads
 from prefalign.plan.record import Flops, Work
 from prefalign.plan.schedule import (
@@ -43,10 +43,11 @@ class Totals(NamedTuple):
 
 @dataclass
 class _Training:
-    """The sums over the passes that train, and the largest of them."""
+    """The sums over the passes that train, and the most that is held: in one of them, or by AdamW."""
 
     setup: Setup
     steps: int
+    largest: Held
     passes: int = 0
     pairs: int = 0
     tokens: int = 0
@@ -54,7 +55,6 @@ class _Training:
     scored: int = 0
     flops: Flops = NOTHING
     forward_again: Flops = NOTHING
-    largest: Held | None = None
 
     def add(self, one: Pass) -> None:
         """Counts a pass."""
@@ -65,8 +65,8 @@ class _Training:
         self.scored += one.reads.scored
         self.flops += training(self.setup.shape, one.reads, checkpointing=self.setup.checkpointing)
         self.forward_again += again(self.setup.shape, one.reads)
-        held = step_memory(self.setup, one.reads, first=one.first, steps=self.steps)
-        self.largest = max(held, self.largest or held, key=sum)
+        held = step_memory(self.setup, one.reads, first=one.first, moments=one.step > 0)
+        self.largest = max(held, self.largest, key=sum)
 
 
 def totals(
@@ -86,7 +86,7 @@ def totals(
         progress: called with the number of pairs done after each pass that was looked at.
     """
     loss = loss_of(config.method)
-    trained = _Training(setup, steps_in_all(config, len(train)))
+    trained = _Training(setup, steps_in_all(config, len(train)), update_memory(setup))
     for one in training_passes(config, train, setup.processes):
         trained.add(one)
         progress(one.pairs)
@@ -94,7 +94,6 @@ def totals(
         trained.flops += trained.forward_again
     reference = _Scored.of(setup, scoring_passes(config, train) if loss.needs_reference else ())
     held_out = _Scored.of(setup, scoring_passes(config, test) if test is not None else ())
-    assert trained.largest is not None  # a run has at least one step
     return Totals(
         _work(config, trained, reference, held_out, steps_per_epoch(config, len(train))),
         training=trained.largest,
