@@ -13,14 +13,23 @@ from prefdata import __version__
 _HOME = {
     "RunConfig": "prefalign.config",
     "TokenStore": "prefalign.tokenise",
+    "accelerate_preferences": "prefalign.plugin",
     "load_run": "prefalign.config",
     "tokenise": "prefalign.tokenise",
 }
 
-__all__ = ["RunConfig", "TokenStore", "__version__", "load_run", "tokenise"]
+__all__ = [
+    "RunConfig",
+    "TokenStore",
+    "__version__",
+    "accelerate_preferences",
+    "load_run",
+    "tokenise",
+]
 
 if TYPE_CHECKING:
     from prefalign.config import RunConfig, load_run
+    from prefalign.plugin import accelerate_preferences
     from prefalign.tokenise import TokenStore, tokenise
 
 

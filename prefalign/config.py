@@ -10,12 +10,19 @@ from functools import reduce
 from operator import or_
 from os.path import expanduser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
-from prefalign.losses import LOSSES, LossParams
-from prefalign.losses.offered import missing
+from prefalign.losses import LOSSES, LossParams, refused
 from prefalign.problems import sentences
 from prefalign.run_file import KeyPath, override, read_run_file
 from prefdata.errors import ConfigError
@@ -132,6 +139,17 @@ class RunConfig(_Group):
         default_factory=dict, description="engine trl only: fields of TRL's own config"
     )
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """Refuses settings that cannot both be meant, all of them at once and each under its key."""
+        problems = [
+            InitErrorDetails(type=refused(reason), loc=path, input=None)
+            for path, reason in _contradictions(self)
+        ]
+        if problems:
+            raise ValidationError.from_exception_data("RunConfig", problems)
+        return self
+
 
 def load_run(path: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
     """Returns the run that a YAML file describes.
@@ -146,13 +164,13 @@ def load_run(path: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
     """
     run_file = read_run_file(Path(path))
     override(run_file, overrides)
+    problems = run_file.problems
     try:
         run = RunConfig.model_validate(run_file.values)
-        problems = [*run_file.problems, *_contradictions(run)]
         if not problems:
             return run
     except ValidationError as error:
-        problems = [*run_file.problems, *sentences(error.errors(), RunConfig)]
+        problems = [*problems, *sentences(error.errors(), RunConfig)]
     raise ConfigError(run_file.report(problems), source=run_file.name)
 
 
@@ -160,7 +178,5 @@ def _contradictions(run: RunConfig) -> Iterator[tuple[KeyPath, str]]:
     """Yields the key and the sentence of each pair of settings that cannot both be meant."""
     if run.trl and run.engine != "trl":
         yield ("trl",), "only engine: trl reads these settings; set it or remove them"
-    if run.engine == "prefalign":
-        yield from ((("method", setting), reason) for setting, reason in missing(run.method))
     if run.eval.every_steps is not None and run.data.test is None:
         yield ("eval", "every_steps"), "there is nothing to evaluate on; set data.test"

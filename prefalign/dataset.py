@@ -46,8 +46,11 @@ class PairDataset(Dataset[list[Batch]]):
     Args:
         table: `TokenStore.table`.
         nll_over: which tokens the loss's NLL term covers; None where it has none.
-        reference: (P, 2) float64 nats, log-probs of chosen and rejected under the reference.
+        reference: (P, 2) float64 nats, log-probs of chosen and rejected under the reference; (P, 4)
+            with those of their tails.
         layout: how the pairs of a forward pass share it.
+        tails: the loss asks for what a completion says past the length of the other one of its pair.
+        label_probability: (P,) float64, for a loss that asks for it.
     """
 
     def __init__(
@@ -56,6 +59,9 @@ class PairDataset(Dataset[list[Batch]]):
         nll_over: NllSpan | None = None,
         reference: npt.NDArray[np.float64] | None = None,
         layout: Layout = "padded",
+        *,
+        tails: bool = False,
+        label_probability: npt.NDArray[np.float64] | None = None,
     ) -> None:
         self.ids: list[str] = table["id"].to_pylist()
         self.prompts = TokenLists.of(table["prompt_ids"])
@@ -63,6 +69,8 @@ class PairDataset(Dataset[list[Batch]]):
         self.reference = reference
         self.nll_over = nll_over
         self.layout: Layout = layout
+        self.tails = tails
+        self.label_probability = label_probability
         self.lengths = self.prompts.lengths + np.maximum(*(side.lengths for side in self.sides))
         self.nll_tokens = self._nll_tokens()
 

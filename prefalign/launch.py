@@ -27,11 +27,18 @@ from prefdata.errors import PrefError
 SUPERVISED = "PREFALIGN_SUPERVISED"
 """Set by the parent for its workers: the directory where the first that fails says why."""
 
+KERNELS = 128
+"""Compiled kernels that oneDNN keeps on a CPU."""
+
 _OUTCOME = "outcome.json"
 _ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TRL_EXPERIMENTAL_SILENCE": "1",  # its ORPO is experimental, which is why it is pinned
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin make a busy machine three times slower
+    # in bf16 on a CPU every number of tokens is another set of kernels; both caches of PyTorch's oneDNN
+    # keep 1024 of them, more than 1 GB, and batches of one more length seldom come again
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": str(KERNELS),
+    "LRU_CACHE_CAPACITY": str(KERNELS),
 }
 _OUTPUTS = (RUN_FILE, METRICS_FILE, PAIRS_FILE, MODEL_DIR, "README.md", "logs", "checkpoint-*")
 
@@ -112,21 +119,29 @@ def launch(config: RunConfig, command: Sequence[str], extra: Sequence[str] = ())
     _raise_outcome(logs, process.returncode)
 
 
-def launch_line(config: RunConfig, extra: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
+def launch_line(
+    config: RunConfig, extra: Sequence[str] = (), *, gpus: int | None = None
+) -> tuple[list[str], dict[str, str]]:
     """Returns arguments for `accelerate launch`, and environment variables to set for it.
 
     `--cpu --num_processes 2` would start one process; several on CPUs need `--multi_gpu` together
     with ACCELERATE_USE_CPU, whatever the names suggest.
+
+    Args:
+        config: the run.
+        extra: arguments that replace ours.
+        gpus: of the machine; None for this one.
     """
     wanted = config.hardware.num_processes
     if extra:
         given = any(item.startswith("--num_processes") for item in extra)
         return [*extra, *([] if given or wanted is None else ["--num_processes", str(wanted)])], {}
-    gpus = 0 if config.hardware.device == "cpu" else _gpu_count()
-    processes = wanted or max(gpus, 1)
+    here = gpus is None
+    gpus = _gpus(config) if gpus is None else gpus
+    processes = process_count(config, gpus)
     line = ["--num_processes", str(processes), "--num_machines", "1", "--mixed_precision", "no"]
     line += ["--dynamo_backend", "no", "--main_process_port", "0"]
-    if "OMP_NUM_THREADS" not in os.environ:
+    if here and "OMP_NUM_THREADS" not in os.environ:
         threads = max((os.cpu_count() or 1) // processes, 1)
         line += ["--num_cpu_threads_per_process", str(threads)]
     if processes > 1:
@@ -136,16 +151,24 @@ def launch_line(config: RunConfig, extra: Sequence[str] = ()) -> tuple[list[str]
     return line, {} if gpus else {"ACCELERATE_USE_CPU": "true"}
 
 
-def shell_line(config: RunConfig, run_file: str) -> str:
-    """Returns the launch line of a run as a person types it."""
-    arguments, variables = launch_line(config)
+def process_count(config: RunConfig, gpus: int | None = None) -> int:
+    """Returns how many processes a run gets: as many as it names, else one for each GPU."""
+    return config.hardware.num_processes or max(_gpus(config) if gpus is None else gpus, 1)
+
+
+def shell_line(config: RunConfig, run_file: str, gpus: int | None = None) -> str:
+    """Returns the launch line of a run as a person types it, here or on a machine with `gpus`."""
+    arguments, variables = launch_line(config, gpus=gpus)
     assigned = [f"{name}={value}" for name, value in variables.items()]
     return " ".join(
         [*assigned, "accelerate launch", shlex.join(arguments), "-m prefalign train", run_file]
     )
 
 
-def _gpu_count() -> int:
+def _gpus(config: RunConfig) -> int:
+    """Returns how many GPUs of this machine a run may use."""
+    if config.hardware.device == "cpu":
+        return 0
     import torch
 
     return torch.accelerator.device_count()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Precision: TypeAlias = Literal["fp32", "bf16"]
 
-_SHORT = 192  # tokens
+SHORT = 192  # tokens: where `choose_attention` draws the line
 _UNRELATED_TO_WEIGHTS = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
 
 
@@ -63,7 +63,7 @@ def load_model(model: config.Model, precision: Precision) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     dtype = torch.bfloat16 if model.lora is not None and precision == "bf16" else torch.float32
-    source, options = _locate(model.name)
+    source, options = locate(model.name)
     try:
         loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, trust_remote_code=model.trust_remote_code, **options
@@ -78,7 +78,7 @@ def load_model(model: config.Model, precision: Precision) -> PreTrainedModel:
     return loaded
 
 
-def _locate(name: str) -> tuple[str, dict[str, Any]]:
+def locate(name: str) -> tuple[str, dict[str, Any]]:
     """Returns what transformers should load, and with which options."""
     path = Path(name).expanduser()
     if path.is_dir() and not (path / "config.json").exists():
@@ -108,7 +108,7 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
         model: on the device where it will run.
         longest: tokens of the longest prompt + completion.
     """
-    if model.device.type == "cpu" and longest < _SHORT:
+    if model.device.type == "cpu" and longest < SHORT:
         model.set_attn_implementation("eager")
 
 

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from prefalign.config import RunConfig
+from prefalign.labels import label_probabilities
+from prefalign.losses import loss_of
 from prefalign.preflight import refuse_fatal
 from prefalign.progress import Phase, Reporter
 from prefalign.record import DataRecord
@@ -27,11 +29,14 @@ class PairSet:
         source: file or hub dataset.
         store: its tokens; pairs that truncation dropped are missing.
         prompt_of: pair id -> prompt id.
+        label_probability: (P,) of each pair of the store, see `prefalign.labels`; None unless the run
+            trains on the set with a loss that reads it.
     """
 
     source: str
     store: TokenStore
     prompt_of: dict[str, str]
+    label_probability: NDArray[np.float64] | None = None
 
     @cached_property
     def prompt_ids(self) -> NDArray[np.str_]:
@@ -86,4 +91,8 @@ def read_set(source: str, config: RunConfig, reporter: Reporter | None = None) -
         progress=Phase(reporter, "tokenising", pairs.height, "pairs") if reporter else None,
     )
     refuse_fatal(pairs, store, source)
-    return PairSet(source, store, dict(zip(pairs["id"], pairs["prompt_id"], strict=True)))
+    prompt_of = dict(zip(pairs["id"], pairs["prompt_id"], strict=True))
+    probability = None
+    if source == config.data.train and loss_of(config.method).facts.needs_label_probability:
+        probability = label_probabilities(pairs, store.table["id"].to_pylist(), source)
+    return PairSet(source, store, prompt_of, probability)

@@ -16,10 +16,10 @@ from accelerate.utils import broadcast_object_list, gather_object
 from numpy.typing import NDArray
 from transformers import set_seed
 
+from prefalign.batches import global_batches, tokens_seen
 from prefalign.card import write_card
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
-from prefalign.engine.bins import Limits
 from prefalign.engine.reference import reference_scores
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Layout
@@ -126,12 +126,12 @@ class Run:
             self.reporter.say(remark)
         return verdict.layout
 
-    def reference(self, pairs: PairSet) -> pl.DataFrame:
+    def reference(self, pairs: PairSet, *, tails: bool = False) -> pl.DataFrame:
         """Returns what the untouched model says, computed or from the cache."""
         share = -(-len(pairs.store) // self.arguments.world_size)
         return reference_scores(
             self.model,
-            PairDataset(pairs.store.table, layout=self.layout),
+            PairDataset(pairs.store.table, layout=self.layout, tails=tails),
             digest=self.digest,
             micro_batch_size=self.config.eval.micro_batch_size,
             device=self.arguments.device,
@@ -155,21 +155,21 @@ class Run:
             nll_over=method.nll_over if isinstance(method, NllParams) else None,
             reference=self._train_reference() if self.loss.needs_reference else None,
             layout=self.layout,
+            tails=self.loss.facts.needs_tails,
+            label_probability=self.train_set.label_probability,
         )
-        batch = self.config.batch
-        pairs_at_once = None if batch.micro_batch_tokens else batch.micro_batch_size
-        return GlobalBatches(
+        return global_batches(
+            self.config,
             data,
-            global_batch_size=batch.global_batch_size,
-            limits=Limits(pairs_at_once, batch.micro_batch_tokens),
             rank=self.arguments.process_index,
             processes=self.arguments.world_size,
-            seed=self.config.optim.seed,
         )
 
     def _train_reference(self) -> NDArray[np.float64]:
-        columns = self.reference(self.train_set).select("chosen_logps", "rejected_logps")
-        return np.ascontiguousarray(columns.to_numpy())
+        import polars.selectors as cs
+
+        scores = self.reference(self.train_set, tails=self.loss.facts.needs_tails)
+        return np.ascontiguousarray(scores.select(cs.ends_with("_logps")).to_numpy())
 
     def trainer(self, checkpoint: Path | None) -> Measured:
         """Returns the trainer, which goes on from `checkpoint` or starts afresh."""
@@ -268,13 +268,12 @@ class Run:
 
     def _cost(self, trainer: Measured, seconds: float) -> Cost:
         steps = trainer.state.global_step
-        pairs_seen = self.pairs_seen(steps)
-        tokens = round(self.train_set.tokens * pairs_seen / len(self.train_set.store))
+        tokens = self._tokens_seen(trainer, steps)
         forward = 2.0 * self.parameters
         backward = forward if self.config.model.lora else 2 * forward
         return Cost(
             steps=steps,
-            pairs_seen=pairs_seen,
+            pairs_seen=self.pairs_seen(steps),
             tokens_seen=tokens,
             flops=tokens * (forward + backward),
             reference_flops=self.train_set.tokens * forward if self.loss.needs_reference else 0.0,
@@ -283,6 +282,12 @@ class Run:
             device=_device_name(self.arguments.device),
             processes=self.arguments.world_size,
         )
+
+    def _tokens_seen(self, trainer: Measured, steps: int) -> int:
+        if isinstance(trainer, PreferenceTrainer):
+            return tokens_seen(trainer.batches, steps)
+        # TRL has an order of its own: exact after whole epochs
+        return round(self.train_set.tokens * self.pairs_seen(steps) / len(self.train_set.store))
 
 
 def _trl_engine(config: RunConfig) -> ModuleType:

@@ -5,4 +5,5 @@ from __future__ import annotations
 SCHEMAS = {
     "run": "prefalign.record:RunRecord",
     "compare": "prefalign.comparison:Comparison",
+    "run-plan": "prefalign.plan.record:Plan",
 }

@@ -59,10 +59,14 @@ def score(
 
 
 def score_frame(data: PairDataset, logps: NDArray[np.float64]) -> pl.DataFrame:
-    """Returns (P, 2) log-probs of chosen and rejected as the frame that `score` returns."""
+    """Returns (P, 2) log-probs of chosen and rejected as the frame that `score` returns.
+
+    Further columns of the log-probs are those of the tails, and get columns behind the others.
+    """
     import polars as pl
 
     chosen, rejected = (data.scored_tokens(side) for side in (0, 1))
+    tails = dict(zip(("chosen_tail_logps", "rejected_tail_logps"), logps.T[2:], strict=False))
     return pl.DataFrame(
         {
             "id": data.ids,
@@ -70,6 +74,7 @@ def score_frame(data: PairDataset, logps: NDArray[np.float64]) -> pl.DataFrame:
             "rejected_logps": logps[:, 1],
             "chosen_tokens": chosen,
             "rejected_tokens": rejected,
+            **tails,
         }
     )
 
@@ -89,6 +94,8 @@ def score_share(
 ) -> tuple[Ints, NDArray[np.float64]]:
     """Returns the places (n,) of this process's share and their log-probs (n, 2) in nats.
 
+    Of `data` with tails, log-probs are (n, 4): chosen, rejected and the tails of both.
+
     Every process runs as many forward passes, of about the same cost.
 
     Args:
@@ -105,7 +112,7 @@ def score_share(
     all_places = np.arange(len(data)) if places is None else places
     bins = data.bins(all_places, Limits(pairs=micro_batch_size), processes)
     batches = [bin_ for bin_ in bins[rank::processes] if len(bin_)]
-    logps = [np.empty((0, 2))]
+    logps = [np.empty((0, 4 if data.tails else 2))]
     training = model.training
     model.eval()
     for pairs in batches:
@@ -114,7 +121,9 @@ def score_share(
         on_device: Any = {name: tensor.to(device) for name, tensor in tensors.items()}
         with autocast(device, precision):
             sums = segment_logps(model, on_device)
-        logps.append(torch.stack((sums.chosen, sums.rejected), dim=1).double().cpu().numpy())
+        columns = (sums.chosen, sums.rejected, sums.chosen_tail, sums.rejected_tail)
+        given = [column for column in columns if column is not None]
+        logps.append(torch.stack(given, dim=1).double().cpu().numpy())
         if progress is not None:
             progress(len(pairs))
     model.train(training)

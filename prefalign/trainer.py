@@ -7,6 +7,7 @@ data loader (global batches that do not depend on processes) and `compute_loss` 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ from transformers import TrainingArguments
 
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset, PairLoader, load
+from prefalign.engine.gradient_cache import GlobalLoss, Randomness, ScoredPairs
 from prefalign.engine.logps import Batch, SegmentLogps, segment_logps
 from prefalign.engine.objective import pair_logps, share_of_loss
-from prefalign.losses import Loss, LossParams
+from prefalign.losses import Loss, LossParams, PairLogps
 from prefalign.measure import Instruments, Measured
 from prefalign.metrics import PairScores
 from prefalign.model import Precision
@@ -93,6 +95,8 @@ class PreferenceTrainer(Measured):
         self.params = params
         self.batches = batches
         self.seen = SeenPairs(batches.data, with_reference=loss.needs_reference)
+        self.global_loss: GlobalLoss | None = None
+        self.randomness: list[Randomness] = []  # of the micro-batches that were scored first
 
     def get_train_dataloader(self) -> PairLoader:
         """Returns this process's shares of global batches; they are not to be sharded again."""
@@ -101,11 +105,26 @@ class PreferenceTrainer(Measured):
     def training_step(self, model: nn.Module, inputs: Any, *_: Any, **_options: Any) -> Tensor:
         """Runs this process's share of a global batch; gradients are exchanged after its last part."""
         *parts, last = inputs
+        self.global_loss = None
+        if not self.loss.facts.pair_separable and len(inputs) * self.args.world_size > 1:
+            self.global_loss = self._score_first(model, inputs)
         losses = []
         for part in parts:
             with self.accelerator.no_sync(model):
                 losses.append(super().training_step(model, part))
         return torch.stack([*losses, super().training_step(model, last)]).sum()
+
+    def _score_first(self, model: nn.Module, parts: list[Batch]) -> GlobalLoss:
+        """Returns the loss of a global batch that no micro-batch holds alone; see `gradient_cache`."""
+        model.train()
+        scored = []
+        for part in parts:
+            batch = self._prepare_inputs(part)
+            self.randomness.append(Randomness(self.args.device))
+            with torch.no_grad(), self.compute_loss_context_manager():
+                _, logps = self._logps(model, batch)
+            scored.append(ScoredPairs.of(batch, logps))
+        return GlobalLoss(gather_object(scored), parts[0], self.loss, self.params)
 
     def floating_point_ops(self, *_: Any) -> int:
         """Returns 0; a run counts its work by itself."""
@@ -116,11 +135,20 @@ class PreferenceTrainer(Measured):
 
         It is multiplied by the number of processes, because gradients get averaged over them.
         """
-        sums = segment_logps(model, inputs)
+        with self.randomness.pop(0).again() if self.randomness else nullcontext():
+            sums, logps = self._logps(model, inputs)
         self.seen.add(inputs, sums)
-        terms = self.loss.terms(pair_logps(sums, inputs, self.loss, self.params), self.params)
+        if self.global_loss is None:
+            share = share_of_loss(self.loss.terms(logps, self.params), inputs)
+        else:
+            share = self.global_loss.share(inputs, logps)
         processes: int = self.args.world_size
-        return share_of_loss(terms, inputs) * processes
+        return share * processes
+
+    def _logps(self, model: nn.Module, batch: Batch) -> tuple[SegmentLogps, PairLogps]:
+        log_sum_sq = self.loss.facts.needs_log_sum_sq
+        sums = segment_logps(model, batch, log_sum_sq=log_sum_sq)
+        return sums, pair_logps(sums, batch, self.loss, self.params)
 
     def train_metrics(self) -> dict[str, float]:
         """Returns the metrics of the pairs since the last log line."""
@@ -147,30 +175,38 @@ class SeenPairs:
         self.parts: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def add(self, batch: Batch, sums: SegmentLogps) -> None:
-        """Keeps the places (B,), weights (B,) and log-probs (B, 2) of a micro-batch."""
-        logps = torch.stack((sums.chosen, sums.rejected), dim=1).detach()
-        self.parts.append((batch["pairs"], batch["weights"], logps))
+        """Keeps the places (B,), weights (B,) and sums (B, 5) of a micro-batch."""
+        columns = (
+            sums.chosen, sums.rejected, sums.chosen_entropy, sums.rejected_entropy, sums.chosen_top1
+        )  # fmt: skip
+        # all of them are there: a policy that is trained has gradients
+        values = torch.stack([column for column in columns if column is not None], dim=1)
+        self.parts.append((batch["pairs"], batch["weights"], values.detach()))
 
     def last_ids(self, most: int = 8) -> list[str]:
         """Returns the ids of this process's last pairs, those without a finite log-prob first."""
-        places, _, logps = self._drawn()
-        order = np.argsort(np.isfinite(logps).all(axis=1), kind="stable")
+        places, _, sums = self._drawn()
+        order = np.argsort(np.isfinite(sums).all(axis=1), kind="stable")
         return [self.data.ids[place] for place in places[order][:most]]
 
     def summarise(self) -> dict[str, float]:
         """Returns the metrics of all processes' pairs since the last call."""
         shares = gather_object([self._drawn()])
         self.parts.clear()
-        places, weights, logps = (np.concatenate(part) for part in zip(*shares, strict=True))
-        places, logps = places[weights > 0], logps[weights > 0]
+        places, weights, sums = (np.concatenate(part) for part in zip(*shares, strict=True))
+        places, sums = places[weights > 0], sums[weights > 0]
         tokens = [self.data.scored_tokens(side)[places].astype(np.float64) for side in (0, 1)]
-        scores = PairScores(logps[:, 0], logps[:, 1], *tokens)
-        if not self.with_reference or self.data.reference is None:
-            return summary(scores)
-        return summary(scores, PairScores(*self.data.reference[places].T, *tokens))
+        chosen, rejected, *entropy, top1 = sums.T
+        reference = None
+        if self.with_reference and self.data.reference is not None:
+            reference = PairScores(*self.data.reference[places, :2].T, *tokens)
+        return summary(PairScores(chosen, rejected, *tokens), reference) | {
+            "entropy": float(np.sum(entropy) / np.sum(tokens)),
+            "top1_chosen": float(top1.sum() / tokens[0].sum()),
+        }
 
     def _drawn(self) -> tuple[Any, Any, Any]:
-        places, weights, logps = (
+        places, weights, sums = (
             torch.cat(part).cpu().numpy() for part in zip(*self.parts, strict=True)
         )
-        return places, weights, logps
+        return places, weights, sums

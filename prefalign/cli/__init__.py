@@ -19,6 +19,7 @@ def prefalign() -> None:
     \b
     prefalign init dpo -o run.yaml       a commented run file to edit
     prefalign validate run.yaml          every problem of it, in a second
+    prefalign plan run.yaml              steps, tokens, memory and time before any GPU hour
     prefalign train run.yaml             or: accelerate launch -m prefalign train run.yaml
     prefalign compare out/dpo out/orpo
     """

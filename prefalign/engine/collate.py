@@ -27,7 +27,7 @@ def collate(data: PairDataset, micro: MicroBatch, layout: Layout | None = None) 
     group = _Group.of(data, micro.pairs)
     rows = arrange([tokens[:-1] for tokens in group.sequences], layout or data.layout)
     pieces = list(_pieces(data, group, rows))
-    places, targets, scores = _once(
+    places, targets, scores = distinct_targets(
         np.concatenate([places for places, _, _ in pieces]),
         np.concatenate([targets for _, targets, _ in pieces]),
     )
@@ -49,6 +49,8 @@ def collate(data: PairDataset, micro: MicroBatch, layout: Layout | None = None) 
     _add_views(batch, rows)
     if data.reference is not None:
         batch["reference"] = torch.from_numpy(data.reference[micro.pairs].T.ravel())
+    if data.label_probability is not None:
+        batch["label_probability"] = torch.from_numpy(data.label_probability[micro.pairs])
     return batch
 
 
@@ -59,7 +61,8 @@ class _Group(NamedTuple):
         sequences: prompt + completion of each of C completions.
         firsts: (C,) place of each one's first token that something predicts.
         speakers: (G,) a completion whose path leads through each of G prompts.
-        edges: (3, B) int64: chosen, rejected (of C) and the prompt (C + g).
+        edges: (3, B) int64: chosen, rejected (of C) and the prompt (C + g); with tails (5, B), each of
+            them (from C + G on) a sum of its own.
     """
 
     sequences: list[npt.NDArray[np.int32]]
@@ -81,6 +84,9 @@ class _Group(NamedTuple):
             data.prompt_ids[pairs], return_index=True, return_inverse=True
         )
         ends = np.vstack((completions.reshape(2, -1), prompts + len(sequences)))
+        if data.tails:
+            tails = np.arange(2 * len(pairs)).reshape(2, -1) + len(sequences) + len(firsts)
+            ends = np.vstack((ends, tails))
         first_scored = np.maximum(data.prompts.lengths[places], 1)
         return cls(sequences, first_scored, completions[firsts], ends)
 
@@ -93,6 +99,8 @@ def _pieces(
         zip(group.sequences, rows.paths, group.firsts, strict=True)
     ):
         yield path[first - 1 :], tokens[first:], number
+    if data.tails:
+        yield from _tails(group, rows)
     if data.nll_over != "all":
         return
     for number, speaker in enumerate(group.speakers, start=len(group.sequences)):
@@ -100,7 +108,16 @@ def _pieces(
         yield rows.paths[speaker][: first - 1], group.sequences[speaker][1:first], number
 
 
-def _once(places: Ints, targets: npt.NDArray[np.int32]) -> tuple[Ints, Ints, Ints]:
+def _tails(group: _Group, rows: Rows) -> Iterator[tuple[Ints, npt.NDArray[np.int32], int]]:
+    """Yields the same of the tokens that a completion has more than the other one of its pair."""
+    scored = np.array([len(tokens) for tokens in group.sequences]) - group.firsts
+    for sides, numbers in zip(group.edges[:2].T, group.edges[3:].T, strict=True):
+        for side, number in zip(sides, numbers, strict=True):
+            first = group.firsts[side] + scored[sides].min()
+            yield rows.paths[side][first - 1 :], group.sequences[side][first:], number
+
+
+def distinct_targets(places: Ints, targets: npt.NDArray[np.int32]) -> tuple[Ints, Ints, Ints]:
     """Returns the distinct (place, target) in order of place, and for each given one its number."""
     both = (places << 32) | targets
     distinct, numbers = np.unique(both, return_inverse=True)

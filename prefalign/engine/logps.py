@@ -1,7 +1,7 @@
 """Completion log-probs of a batch of pairs, computed where they are needed and nowhere else.
 
 `score_tokens` gives a causal language model a second way through `forward`: called with `targets`,
-it returns the log-prob of each target instead of logits over the vocabulary. It is `forward` that
+it returns the log-prob of each target, and what else comes with it, instead of logits over the vocabulary. It is `forward` that
 changes, so a call on whatever wraps the model (PEFT, DDP, FSDP, autocast) takes the same path.
 """
 
@@ -15,7 +15,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 
 from prefalign.engine.attention import TreeViews, attending
-from prefalign.engine.head import token_logps
+from prefalign.engine.head import TokenScores, scores_of_logits, token_scores
 
 _READ = ("input_ids", "position_ids", *TreeViews._fields, "positions", "targets")
 
@@ -36,10 +36,13 @@ class Batch(TypedDict, total=False):
         scores: (M,) int64, a target for each token of a sum; sums share what stands once.
         segments: (M,) int64, the sum that token belongs to: completion c of C, or C + p for the p-th
             distinct prompt, which is scored only where a loss asks for it.
-        edges: (3, B) int64, each pair's sums: chosen, rejected, prompt.
+        edges: (3, B) int64, each pair's sums: chosen, rejected, prompt; (5, B) with the tails of chosen
+            and rejected where a loss needs them.
         completion_tokens: (2B,) int64, chosen first.
         nll_tokens: (B,) int64, tokens of the NLL term.
-        reference: (2B,) float64 nats, completion log-probs of the reference model, chosen first.
+        reference: (2B,) float64 nats, completion log-probs of the reference model, chosen first; (4B,)
+            with the tails behind them.
+        label_probability: (B,) float64, that the label is right.
         weights: (B,) float64, 1 for a pair and 0 for one that only fills a process's batch.
         pairs: (B,) int64, place of each pair in its token store.
         global_pairs: () int64, pairs of the global batch.
@@ -59,6 +62,7 @@ class Batch(TypedDict, total=False):
     completion_tokens: Tensor
     nll_tokens: Tensor
     reference: Tensor
+    label_probability: Tensor
     weights: Tensor
     pairs: Tensor
     global_pairs: Tensor
@@ -66,41 +70,77 @@ class Batch(TypedDict, total=False):
 
 
 class SegmentLogps(NamedTuple):
-    """Summed log-probs in nats, float64 (float32 on devices without it).
+    """Sums over tokens, float64 (float32 on devices without it), in nats where they are log-probs.
+
+    Only log-probs have gradients; the others are None where nobody asked for them.
 
     Attributes:
-        chosen, rejected: (B,) over completion tokens.
-        prompt: (B,) over the scored prompt tokens; zero where none were asked for.
+        chosen, rejected: (B,) log-probs of completion tokens.
+        prompt: (B,) log-probs of the scored prompt tokens; zero where none were asked for.
+        chosen_tail, rejected_tail: (B,) log-probs of the tokens behind as many as the shorter completion
+            of the pair has; zero for that one.
+        chosen_entropy, rejected_entropy: (B,) entropies, see `TokenScores`.
+        chosen_top1: (B,) completion tokens than which the model finds none likelier.
+        chosen_log_sum_sq, rejected_log_sum_sq: (B,) see `TokenScores`.
     """
 
     chosen: Tensor
     rejected: Tensor
     prompt: Tensor
+    chosen_tail: Tensor | None = None
+    rejected_tail: Tensor | None = None
+    chosen_entropy: Tensor | None = None
+    rejected_entropy: Tensor | None = None
+    chosen_top1: Tensor | None = None
+    chosen_log_sum_sq: Tensor | None = None
+    rejected_log_sum_sq: Tensor | None = None
 
 
-def segment_logps(model: nn.Module, batch: Batch) -> SegmentLogps:
-    """Returns the log-prob sums of a batch; `model` went through `score_tokens`, wrapped or not.
+def segment_logps(model: nn.Module, batch: Batch, *, log_sum_sq: bool = False) -> SegmentLogps:
+    """Returns the sums of a batch; `model` went through `score_tokens`, wrapped or not.
 
     Sums are taken in float64: over hundreds of tokens float32 loses digits that a difference of
     two log-probs then shows.
+
+    Args:
+        model: the policy or the reference.
+        batch: the pairs.
+        log_sum_sq: whether those of `TokenScores` are asked for.
     """
-    logps = target_logps(model, batch)
-    pairs = batch["edges"].shape[1]
-    dtype = torch.float32 if logps.device.type == "mps" else torch.float64
-    sums = torch.zeros(3 * pairs, dtype=dtype, device=logps.device)
-    sums = sums.index_add(0, batch["segments"], logps.to(dtype)[batch["scores"]])
-    return SegmentLogps(*sums[batch["edges"]])
+    scores = target_scores(model, batch, log_sum_sq=log_sum_sq)
+    names = ("chosen", "rejected", "prompt", "chosen_tail", "rejected_tail")
+    sums = dict(zip(names, _sums(scores.logps, batch), strict=False))
+    sums["chosen_top1"] = _sums(scores.top1, batch)[0]
+    if scores.entropy is not None:
+        sums["chosen_entropy"], sums["rejected_entropy"] = _sums(scores.entropy, batch)[:2]
+    if scores.log_sum_sq is not None:
+        sum_sq = _sums(scores.log_sum_sq, batch)
+        sums["chosen_log_sum_sq"], sums["rejected_log_sum_sq"] = sum_sq[:2]
+    return SegmentLogps(**sums)
+
+
+def _sums(values: Tensor, batch: Batch) -> Tensor:
+    """Returns the sum of (N,) values of targets at each of the edges, in their shape."""
+    edges = batch["edges"]
+    dtype = torch.float32 if values.device.type == "mps" else torch.float64
+    sums = torch.zeros(edges.numel(), dtype=dtype, device=values.device)
+    return sums.index_add(0, batch["segments"], values.to(dtype)[batch["scores"]])[edges]
 
 
 def target_logps(model: nn.Module, batch: Batch) -> Tensor:
     """Returns (N,) log-probs of a batch's targets, nats; see `segment_logps` for the model."""
+    return target_scores(model, batch).logps
+
+
+def target_scores(model: nn.Module, batch: Batch, *, log_sum_sq: bool = False) -> TokenScores:
+    """Returns the scores of a batch's N targets; see `segment_logps`."""
     tensors: Any = batch
     inputs = {name: tensors[name] for name in _READ if name in batch}
     if "keys" in batch:
         # a mask of ones keeps transformers from looking for the sequences by itself
         inputs["attention_mask"] = torch.ones_like(batch["input_ids"])
-    logps: Tensor = model(**inputs, use_cache=False)
-    return logps
+    scores: TokenScores = model(**inputs, log_sum_sq=log_sum_sq, use_cache=False)
+    return scores
 
 
 def base_of(model: Any) -> Any:
@@ -109,7 +149,7 @@ def base_of(model: Any) -> Any:
 
 
 def score_tokens(model: nn.Module) -> None:
-    """Lets `model(targets=..., positions=...)` return (N,) target log-probs, once.
+    """Lets `model(targets=..., positions=...)` return the `TokenScores` of N targets, once.
 
     The body's hidden states are gathered before the head. A model whose logits are more than a
     linear map of those (soft caps, scales, biases, adapters on the head) keeps its own head: what
@@ -128,15 +168,16 @@ def score_tokens(model: nn.Module) -> None:
         targets = kwargs.pop("targets", None)
         if targets is None:
             return plain_forward(*args, **kwargs)
-        positions = kwargs.pop("positions")
+        positions, log_sum_sq = kwargs.pop("positions"), kwargs.pop("log_sum_sq", False)
         with attending(_views(kwargs)):
             if through_body:
                 hidden = self.base_model(*args, **kwargs)[0].flatten(0, 1)[positions]
             else:
                 logits = plain_forward(*args, **kwargs).logits.flatten(0, 1)[positions]
         if through_body:
-            return token_logps(*_same_dtype(hidden, self.get_output_embeddings().weight), targets)
-        return torch.log_softmax(logits.float(), -1).gather(-1, targets[:, None]).squeeze(-1)
+            hidden, weight = _same_dtype(hidden, self.get_output_embeddings().weight)
+            return token_scores(hidden, weight, targets, log_sum_sq=log_sum_sq)
+        return scores_of_logits(logits, targets, log_sum_sq=log_sum_sq)
 
     causal_lm.forward = types.MethodType(forward, causal_lm)
     causal_lm.scores_tokens = True

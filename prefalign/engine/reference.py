@@ -1,6 +1,6 @@
 """Reference log-probs: what the untouched model says about each completion, computed once and kept.
 
-A completion is known by its tokens and those of its prompt, under the model's weights and the precision
+A completion, or a tail of one, is known by its tokens and those before it, under the model's weights and the precision
 they are multiplied in. Nothing else is part of the key: another learning rate, another output
 directory, other epochs or a subset of the pairs compute nothing, and added pairs only themselves.
 """
@@ -90,7 +90,7 @@ class _Store:
         self.model = xxhash.xxh3_64_hexdigest(f"{digest} {precision}".encode())
 
     def read(self, data: PairDataset) -> NDArray[np.float64]:
-        """Returns (P, C) log-probs of each pair's completions; NaN for those not known."""
+        """Returns (P, C) log-probs of each pair's completions and tails; NaN for those not known."""
         known: dict[bytes, float] = {}
         for path in sorted(self.directory.glob(f"{self.model}-*.parquet")):
             known |= _load(path)
@@ -112,11 +112,22 @@ class _Store:
 
 
 def _names(data: PairDataset, places: NDArray[np.int64]) -> Iterator[list[bytes]]:
-    """Yields the names of each pair's completions: hashes of the tokens of prompt and completion."""
+    """Yields the names of each pair's completions and tails.
+
+    They are hashes of the tokens of prompt and completion, and of where each of the two begins and, if
+    it is not at once, the tail.
+    """
+    shorter = np.minimum(data.scored_tokens(0), data.scored_tokens(1))
     for place in places:
         prompt = data.prompts[place].tobytes()
-        start = b"%d " % len(prompt) + prompt
-        yield [xxhash.xxh3_128_digest(start + side[place].tobytes()) for side in data.sides]
+        marks = [b"%d " % len(prompt)]
+        if data.tails:
+            marks.append(b"%d+%d " % (len(prompt), shorter[place]))
+        yield [
+            xxhash.xxh3_128_digest(mark + prompt + side[place].tobytes())
+            for mark in marks
+            for side in data.sides
+        ]
 
 
 def _load(path: Path) -> dict[bytes, float]:

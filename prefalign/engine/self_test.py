@@ -6,7 +6,8 @@ pairs of its own first batch go through the model both ways, and what differs is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from prefalign.dataset import MicroBatch, PairDataset
 from prefalign.engine.attention import Unsupported, attend_plainly, attend_to_trees
 from prefalign.engine.collate import collate
+from prefalign.engine.head import TokenScores
 from prefalign.engine.logps import base_of, score_tokens, target_logps
 from prefalign.engine.tree import Ints, Layout
 from prefalign.model import Precision, autocast
@@ -91,35 +93,39 @@ def _trials(
     with torch.no_grad(), autocast(device, precision):
         truth = [_alone(model, data, place, side, device) for place in places for side in (0, 1)]
         for layout in LAYOUTS:
-            trial = _trial(model, data, places, truth, layout, device, TOLERANCE[precision])
+            difference = partial(_difference, model, data, places, truth, layout, device)
+            trial = attempt(layout, difference, TOLERANCE[precision])
             yield trial
             if not trial.reason:
                 return
 
 
-def _trial(
+def _difference(
     model: Any,
     data: PairDataset,
     places: Ints,
     truth: list[Tensor],
     layout: Layout,
     device: torch.device,
-    tolerance: float,
-) -> Trial:
+) -> float:
+    return worst_rms(_together(model, data, places, layout, device), truth)
+
+
+def attempt(layout: Layout, difference: Callable[[], float], tolerance: float) -> Trial:
+    """Returns how `layout` fares whose log-probs are off by what `difference` computes, in nats."""
     try:
-        found = _together(model, data, places, layout, device)
+        found = difference()
     except torch.OutOfMemoryError:
         raise
     except _REFUSALS as error:
         first_line = str(error).strip().partition("\n")[0]
         return Trial(layout, None, first_line or type(error).__name__)
-    difference = _worst_rms(found, truth)
-    if difference <= tolerance:
-        return Trial(layout, difference, "")
-    return Trial(layout, difference, f"log-probs differ by {difference:.2g} nats a token")
+    if found <= tolerance:
+        return Trial(layout, found, "")
+    return Trial(layout, found, f"log-probs differ by {found:.2g} nats a token")
 
 
-def _worst_rms(found: list[Tensor], truth: list[Tensor]) -> float:
+def worst_rms(found: list[Tensor], truth: list[Tensor]) -> float:
     """Returns the largest of the completions' differences; where the truth is no number, none counts."""
     rms = [
         float((mine - its).square().mean().sqrt())
@@ -136,8 +142,10 @@ def _alone(model: Any, data: PairDataset, place: int, side: int, device: torch.d
     ids = torch.from_numpy(tokens).to(device)
     read = ids[None, : max(len(ids) - 1, 1)]
     positions = torch.arange(first - 1, len(ids) - 1, device=device)
-    logps: Tensor = model(input_ids=read, positions=positions, targets=ids[first:], use_cache=False)
-    return logps.double()
+    scores: TokenScores = model(
+        input_ids=read, positions=positions, targets=ids[first:], use_cache=False
+    )
+    return scores.logps.double()
 
 
 def _together(

@@ -40,8 +40,8 @@ class Facts:
     Attributes:
         needs_reference: reads the log-probs of the reference.
         length_normalised: compares log-probs per token, not sums.
-        pair_separable: a pair's loss depends on that pair alone. If not, the engine has to pass all
-            pairs of a global batch in one call, each once, and may not cut it into micro-batches.
+        pair_separable: a pair's loss depends on that pair alone. If not, all pairs of a global batch
+            are passed in one call, each once, whatever its micro-batches and processes.
         needs_tails: reads `PairLogps.chosen_tail`, `rejected_tail` and their reference.
         needs_log_sum_sq: reads `PairLogps.chosen_log_sum_sq` and `rejected_log_sum_sq`.
         needs_label_probability: reads `PairLogps.label_probability`.

@@ -69,12 +69,18 @@ def _indivisible(parts: list[DpoLoss], divergence: str) -> str | None:
     of_pairs = [part for part in parts if not part.per_token]
     if not of_pairs:
         return f"{_named([part.name for part in parts])} has no reference to be at a distance from"
-    others = [part.name for part in of_pairs if "f_divergence" not in part.reads]
+    others = [part for part in of_pairs if "f_divergence" not in part.reads]
+    per_token = [part.name for part in others if part.length_normalised]
+    if per_token:
+        return (
+            f"{divergence!r} is impossible with {_named(per_token)}: a mean over tokens needs a score "
+            "that is a sum over tokens, which only that of reverse_kl is"
+        )
     if not others:
         return None
     return (
-        f"{divergence!r} is impossible with {_named(others)}: the normaliser of a divergence other "
-        "than reverse_kl cancels only in chosen's score minus rejected's"
+        f"{divergence!r} is impossible with {_named([part.name for part in others])}: the normaliser "
+        "of a divergence other than reverse_kl cancels only in chosen's score minus rejected's"
     )
 
 

@@ -1,4 +1,13 @@
-"""f-divergences: how the distance to the reference becomes a score of a completion (f-DPO)."""
+"""f-divergences: how the distance to the reference becomes a score of a completion (f-DPO).
+
+The implicit reward of a completion is beta f'(u) for its ratio u of policy to reference, plus a
+normaliser that only the prompt decides. Two kinds of loss have no use for an f' other than log, and are
+refused with one. A loss that looks at chosen and rejected apart (apo, nca, sppo, bco, aot) keeps the
+normaliser, which no one knows. And a loss of log-ratios per token (ipo, sigmoid_norm) relies on log u
+being a sum over tokens, so that its mean is the log of a token's ratio: f'(u) / length is the score of
+nothing, and where f' is bounded, as forward_kl's is by 1 from above, a long completion could never win
+by much. TRL computes the latter two all the same.
+"""
 
 from __future__ import annotations
 

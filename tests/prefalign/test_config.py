@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from prefalign.config import RunConfig, load_run
 from prefalign.recipes import recipe, recipes
@@ -287,3 +288,20 @@ def test_loading_needs_no_torch(run_file: Path) -> None:
     command = [sys.executable, "-c", code, str(run_file)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_a_run_built_in_python_is_refused_like_a_file() -> None:
+    settings = {
+        "data": {"train": "pairs.parquet"},
+        "model": {"name": "tiny"},
+        "method": {"name": "dpo", "wpo": True, "loss": "aot"},
+        "eval": {"every_steps": 5},
+        "output": {"dir": "out"},
+        "trl": {"fp16": True},
+    }
+    with pytest.raises(ValidationError) as caught:
+        RunConfig.model_validate(settings)
+    assert [error["loc"] for error in caught.value.errors()] == [("method", "dpo", "wpo")]
+    with pytest.raises(ValidationError, match="nothing to evaluate on") as caught:
+        RunConfig.model_validate(settings | {"method": {"name": "dpo"}})
+    assert [error["loc"] for error in caught.value.errors()] == [("trl",), ("eval", "every_steps")]

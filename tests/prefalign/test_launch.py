@@ -81,7 +81,10 @@ BY_HAND = [
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "two_processes"),
-    [("dpo", [*TRAIN, "--set", "hardware.num_processes=2"]), ("orpo", BY_HAND)],
+    [
+        ("dpo, loss: [aot, sft], ld_alpha: 0.5", [*TRAIN, "--set", "hardware.num_processes=2"]),
+        ("orpo", BY_HAND),
+    ],
 )
 def test_two_processes_lose_what_one_does(
     workplace: Workplace, method: str, two_processes: list[str]

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -14,7 +15,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from prefalign import run as run_module
 from prefalign.config import RunConfig
+from prefalign.dataset import PairDataset, epoch_order
 from prefalign.errors import Diverged
+from prefalign.pair_set import read_set
 from prefalign.progress import Silence
 from prefalign.record import RunRecord, read_run
 from prefalign.run import Run, newest_checkpoint, train
@@ -90,13 +93,20 @@ def test_a_learnable_preference_is_learnt(
 
 
 @pytest.mark.parametrize(
-    "method", [{"name": "dpo"}, {"name": "orpo"}, {"name": "orpo", "nll_over": "completion"}]
+    "method",
+    [
+        {"name": "dpo"},
+        {"name": "orpo"},
+        {"name": "orpo", "nll_over": "completion"},
+        {"name": "dpo", "loss": ["aot", "sft"], "ld_alpha": 0.3},
+        {"name": "dpo", "loss": "ipo", "wpo": True},
+    ],
 )
 def test_accumulation_changes_nothing(
     settings: dict[str, Any], tmp_path: Path, method: dict[str, Any]
 ) -> None:
     curves, weights = [], []
-    for micro in (1, 3, 8):  # 3 does not divide the batch
+    for micro in (8, 1, 3):  # 3 does not divide the batch
         directory = tmp_path / f"micro{micro}"
         config, _ = run_with(
             settings,
@@ -111,6 +121,47 @@ def test_accumulation_changes_nothing(
         assert curve == pytest.approx(curves[0], abs=2e-6)
         for name, weight in state.items():
             torch.testing.assert_close(weight, weights[0][name], rtol=0, atol=5e-5)
+
+
+def test_entropy_and_top1_are_logged(settings: dict[str, Any], tiny_model: Path) -> None:
+    config, _ = run_with(settings, optim={"max_steps": 1}, batch={"micro_batch_size": 3})
+    (line,) = lines(config, "train")
+    data = PairDataset(read_set(config.data.train, config).store.table)
+    first = epoch_order(data.prompt_ids, seed=0, epoch=0)[:8]
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    entropy, hits = [], []
+    for place in first:
+        for side in data.sides:
+            prompt, completion = data.prompts[place], side[place]
+            ids = torch.from_numpy(np.concatenate((prompt, completion))).long()[None]
+            logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1]
+            entropy.append(torch.distributions.Categorical(logits=logits).entropy())
+            hits.append((logits.argmax(-1) == ids[0, len(prompt) :]).double())
+    assert line["entropy"] == pytest.approx(torch.cat(entropy).mean().item(), rel=1e-5)
+    assert line["top1_chosen"] == pytest.approx(torch.cat(hits[::2]).mean().item())
+
+
+def test_pairs_as_many_voted_for_as_against_teach_nothing(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    pairs = pl.read_parquet(settings["data"]["train"])
+    vote = [
+        {"choice": choice, "annotator": None, "strength": None} for choice in ("chosen", "rejected")
+    ]
+    undecided = pairs.with_columns(
+        pl.Series("votes", [vote] * pairs.height, dtype=pairs.schema["votes"])
+    )
+    undecided.write_parquet(tmp_path / "undecided.parquet")
+    config, _ = run_with(
+        settings,
+        data={"train": str(tmp_path / "undecided.parquet"), "test": None},
+        method={"name": "dpo", "labels": "votes"},
+    )
+    # from the reference on, where the margin is 0, such labels pull both ways alike
+    assert losses(config) == [pytest.approx(math.log(2), abs=1e-6)] * 6
+    assert [line["grad_norm"] for line in lines(config, "train")] == [
+        pytest.approx(0, abs=1e-5)
+    ] * 6
 
 
 def test_the_last_incomplete_batch_is_trained_on(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -156,9 +207,11 @@ def test_a_half_written_checkpoint_is_passed_over(tmp_path: Path) -> None:
     assert newest.name == "checkpoint-10"
 
 
+@pytest.mark.parametrize("method", [{"name": "dpo"}, {"name": "dpo", "ld_alpha": 0.5}])
 def test_a_second_run_computes_no_reference(
-    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, cache: Path
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, cache: Path, method: dict[str, Any]
 ) -> None:
+    settings["method"] = method
     run_with(settings)
     kept = {path: path.read_bytes() for path in (cache / "reference").glob("*.parquet")}
     assert len(kept) == 2  # train and test

@@ -60,8 +60,12 @@ def token_table(
     return pa.table(columns | {"chosen_ids": column(1), "rejected_ids": column(1)})
 
 
+def micro_batch(data: PairDataset) -> MicroBatch:
+    """Returns all pairs of `data` as one micro-batch, which is its global batch."""
+    pairs = len(data)
+    return MicroBatch(np.arange(pairs), np.ones(pairs), pairs, int(data.nll_tokens.sum()))
+
+
 def whole_batch(data: PairDataset) -> Any:
     """Returns all pairs of `data` as one batch."""
-    pairs = len(data)
-    micro = MicroBatch(np.arange(pairs), np.ones(pairs), pairs, int(data.nll_tokens.sum()))
-    return collate(data, micro)
+    return collate(data, micro_batch(data))

@@ -35,8 +35,8 @@ class DpoLoss:
         value: `(PairLogps, Dpo) -> (B,) nats`.
         paper: arXiv number.
         reads: settings of `Dpo` that it reads besides `beta`. `f_divergence` may stand here only if
-            the loss is a function of chosen's score minus rejected's: nowhere else does the
-            divergence's normaliser, which depends on the prompt, cancel (f-DPO, arXiv:2309.16240).
+            the loss is a function of chosen's score minus rejected's; see
+            `prefalign.losses.divergence`.
         requires: those of them that must not have their default.
         needs_reference: reads the log-probs of the reference.
         length_normalised: compares log-probs per token, not sums.

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
 
 from prefalign.dataset import PairDataset
 from prefalign.engine.attention import attend_to_trees
-from prefalign.engine.head import token_logps
+from prefalign.engine.head import scores_of_logits, token_scores
 from prefalign.engine.logps import SegmentLogps, score_tokens, segment_logps
 from prefalign.engine.objective import pair_logps, share_of_loss
 from prefalign.engine.tree import Layout
@@ -133,7 +133,45 @@ def test_the_head_s_gradient_in_float64(trainable_head: bool) -> None:
     hidden = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(9, 4, dtype=torch.float64, requires_grad=trainable_head)
     targets = torch.tensor([0, 8, 3, 3, 1, 7])
-    assert torch.autograd.gradcheck(token_logps, (hidden, weight, targets))
+
+    def logps(*inputs: Tensor) -> Tensor:
+        return token_scores(*inputs).logps
+
+    assert torch.autograd.gradcheck(logps, (hidden, weight, targets))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_else_the_head_says(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    hidden = (3 * torch.randn(40, 4, dtype=dtype)).requires_grad_()
+    weight = torch.randn(6, 4, dtype=dtype)
+    targets = torch.randint(6, (40,))
+    monkeypatch.setattr("prefalign.engine.head.CHUNK", 7)
+    found = token_scores(hidden, weight, targets, log_sum_sq=True)
+    logits = hidden.detach().double() @ weight.double().T
+    every = torch.distributions.Categorical(logits=logits)
+    top1 = (logits.argmax(-1) == targets).to(dtype)
+    assert 0 < top1.mean() < 1
+    torch.testing.assert_close(found.logps, every.log_prob(targets).to(dtype))
+    torch.testing.assert_close(found.top1, top1)
+    torch.testing.assert_close(found.entropy, every.entropy().to(dtype), rtol=1e-5, atol=1e-5)
+    want = every.probs.square().sum(-1).log()
+    torch.testing.assert_close(found.log_sum_sq, want.to(dtype))
+    given = (hidden @ weight.T, targets)
+    torch.testing.assert_close(
+        found, scores_of_logits(*given, log_sum_sq=True), atol=1e-5, rtol=1e-5
+    )
+    assert [value.requires_grad for value in found] == [True, False, False, False]
+
+
+def test_the_head_says_only_what_costs_nothing_or_is_asked_for() -> None:
+    hidden, weight = torch.randn(3, 4), torch.randn(6, 4)
+    for found in (
+        token_scores(hidden, weight, torch.tensor([0, 1, 5])),
+        scores_of_logits(hidden @ weight.T, torch.tensor([0, 1, 5])),
+    ):
+        assert found.entropy is None
+        assert found.log_sum_sq is None
 
 
 def test_the_head_in_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,10 +179,10 @@ def test_the_head_in_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(9, 4, dtype=torch.float64, requires_grad=True)
     targets = torch.randint(9, (7,))
-    whole_result = token_logps(hidden, weight, targets)
+    whole_result = token_scores(hidden, weight, targets).logps
     whole_grads = torch.autograd.grad(whole_result.square().sum(), (hidden, weight))
     monkeypatch.setattr("prefalign.engine.head.CHUNK", 3)
-    parts = token_logps(hidden, weight, targets)
+    parts = token_scores(hidden, weight, targets).logps
     part_grads = torch.autograd.grad(parts.square().sum(), (hidden, weight))
     torch.testing.assert_close(parts, whole_result)
     torch.testing.assert_close(part_grads, whole_grads)

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from prefalign.config import RunConfig
 from prefalign.losses import LOSSES, PairLogps
@@ -150,6 +152,38 @@ def test_the_odds_ratio_term_is_trls() -> None:
     ones = torch.ones(64)
     ours = orpo(PairLogps(chosen, rejected, ones, ones), Orpo(lambda_=0.25)).pairs
     torch.testing.assert_close(ours, -losses, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("nll_over", ["all", "completion"])
+def test_orpo_is_its_authors(nll_over: Any) -> None:
+    """As in the code of arXiv:2403.07691, whose `disable_prompt_loss` leaves the prompt out of the NLL.
+
+    On rows of one length: on padded ones its mask also takes in what the last token predicts.
+    """
+    torch.manual_seed(0)
+    ids, prompt, alpha = torch.randint(5, 20, (2, 3, 9)), torch.tensor([1, 2, 4]), 0.3
+    logits = torch.randn(2, 3, 9, 20, dtype=torch.float64)
+    completion = torch.arange(9)[None] >= prompt[:, None]
+    labels = ids[0] if nll_over == "all" else ids[0].where(completion, -100)
+    nll = cross_entropy(
+        logits[0, :, :-1].flatten(0, 1), labels[:, 1:].flatten()
+    )  # mean over tokens
+    logps = logits[:, :, :-1].log_softmax(-1).gather(-1, ids[:, :, 1:, None]).squeeze(-1)
+    scored = completion[:, 1:]
+    chosen, rejected = (logps * scored).sum(-1) / scored.sum(-1)
+    log_odds_ratio = (chosen - rejected) - (
+        torch.log1p(-torch.exp(chosen)) - torch.log1p(-torch.exp(rejected))
+    )
+    authors = torch.mean(nll - alpha * torch.log(torch.sigmoid(log_odds_ratio)))
+
+    spoken = torch.ones_like(scored) if nll_over == "all" else scored
+    counts = scored.sum(-1)
+    sums = (logps * scored).sum(-1)
+    given_logps = PairLogps(*sums, counts, counts, nll=-(logps[0] * spoken).sum(-1))
+    terms = orpo(given_logps, Orpo(lambda_=alpha, nll_over=nll_over))
+    assert terms.tokens is not None
+    ours = terms.pairs.mean() + terms.tokens.sum() / spoken.sum()
+    torch.testing.assert_close(ours, authors)
 
 
 TOY_LOSS = '''

@@ -12,7 +12,7 @@ from trl import DPOConfig
 
 from prefalign.config import load_run
 from prefalign.engine.trl_dpo import loss_values
-from prefalign.losses import LOSSES, Facts, LossParams, PairLogps, loss_of, offered
+from prefalign.losses import LOSSES, Facts, LossParams, PairLogps, loss_of
 from prefalign.losses.dpo import Dpo, dpo
 from prefalign.losses.dpo_losses import DPO_LOSSES
 from prefalign.losses.orpo import Orpo
@@ -23,14 +23,13 @@ RUN = """\
 data: {{train: pairs.parquet}}
 model: {{name: tiny}}
 method: {method}
-engine: {engine}
 output: {{dir: out}}
 """
 
 
-def problems(method: str, tmp_path: Path, *, engine: str = "trl") -> list[str]:
+def problems(method: str, tmp_path: Path) -> list[str]:
     path = tmp_path / "run.yaml"
-    path.write_text(RUN.format(method=method, engine=engine))
+    path.write_text(RUN.format(method=method))
     with pytest.raises(ConfigError) as caught:
         load_run(path)
     return [problem.removeprefix("line 3: ") for problem in caught.value.problems]
@@ -52,7 +51,12 @@ def problems(method: str, tmp_path: Path, *, engine: str = "trl") -> list[str]:
         ),
         (
             "loss: ipo, f_divergence: js",
-            "f_divergence: 'js' is impossible with ipo: the normaliser of a divergence other than"
+            "f_divergence: 'js' is impossible with ipo: a mean over tokens needs a score that is a sum"
+            " over tokens, which only that of reverse_kl is",
+        ),
+        (
+            "loss: [apo_zero, sigmoid], f_divergence: js",
+            "f_divergence: 'js' is impossible with apo_zero: the normaliser of a divergence other than"
             " reverse_kl cancels only in chosen's score minus rejected's",
         ),
         ("f_divergence: kl", "f_divergence: 'kl' must be reverse_kl, forward_kl, js or alpha"),
@@ -236,32 +240,6 @@ def test_separable_losses_do_not_see_company() -> None:
             ]
         )
         assert torch.allclose(together, alone) == part.pair_separable
-
-
-@pytest.mark.parametrize(
-    ("method", "expected"),
-    [
-        ("{name: dpo, ld_alpha: 0.5}", "method.ld_alpha: it needs log-probs by position"),
-        ("{name: dpo, wpo: true}", "method.wpo: it needs the sum of squared probabilities"),
-        ("{name: dpo, labels: votes}", "method.labels: it needs the votes on each pair"),
-        ("{name: dpo, loss: aot}", "method.loss: it needs all pairs of a global batch at once"),
-    ],
-)
-def test_what_the_engine_does_not_give_is_refused(
-    method: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(offered, "OFFERED", frozenset())
-    (problem,) = problems(method, tmp_path, engine="prefalign")
-    assert problem.startswith(expected)
-    assert "engine: prefalign does not give" in problem
-
-
-def test_what_an_engine_gives_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    params = Dpo(loss=["aot", "sigmoid"], ld_alpha=0.5)
-    monkeypatch.setattr(offered, "OFFERED", frozenset({"needs_tails"}))
-    assert [setting for setting, _ in offered.missing(params)] == ["loss"]
-    monkeypatch.setattr(offered, "OFFERED", frozenset({"needs_tails", "pair_separable"}))
-    assert list(offered.missing(params)) == []
 
 
 def test_trl_takes_the_same_settings() -> None:

@@ -1,0 +1,98 @@
+"""Say what a run will read, compute, hold and take, before it is started."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from prefalign.config import RunConfig
+    from prefalign.plan import Target
+    from prefalign.progress import Reporter
+
+_GPUS = ("H200", "H100", "A100", "4090")
+
+
+@click.command()
+@click.argument("run_file", metavar="RUN.yaml", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--set", "overrides", multiple=True, metavar="GROUP.KEY=VALUE", help="Override a setting."
+)
+@click.option(
+    "--gpu", type=click.Choice(_GPUS), help="Plan for this GPU.  [default: what this machine has]"
+)
+@click.option("--device-memory", metavar="80GB", help="Say whether it fits.  [default: the GPU's]")
+@click.option("--mfu", type=click.FloatRange(0, 1, min_open=True), default=0.4, show_default=True,
+              help="Share of a GPU's peak that training reaches.")  # fmt: skip
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def command(
+    run_file: Path,
+    overrides: tuple[str, ...],
+    gpu: str | None,
+    device_memory: str | None,
+    mfu: float,
+    form: str,
+) -> None:
+    """Count steps, tokens, operations and bytes of RUN.yaml. Needs no GPU and loads no weights.
+
+    Steps and tokens are those of the trainer's own batches; memory and time are estimates. Leaves
+    the token stores in the cache, where `prefalign train` finds them.
+
+    \b
+    Examples:
+      prefalign plan run.yaml --gpu H100
+      prefalign plan run.yaml --set data.max_length=2048 --device-memory 80GB --format json
+    """
+    from prefalign.config import load_run
+    from prefalign.launch import settle_environment
+    from prefalign.preflight import count_pairs
+
+    settle_environment()
+    warnings.filterwarnings("ignore", category=FutureWarning)  # of transformers, about itself
+    config = load_run(run_file, overrides)
+    count_pairs(config, str(run_file))  # files that are missing, as `validate` says it
+    target = _target(config, gpu, device_memory)
+    from prefalign.plan import make_plan
+
+    with closing(_reporter()) as reporter:
+        plan = make_plan(config, run_file, overrides, target=target, mfu=mfu, reporter=reporter)
+    if form == "json":
+        click.echo(plan.model_dump_json(indent=2))
+        return
+    from prefalign.plan.text import lines
+
+    for line in lines(plan):
+        click.echo(line)
+
+
+def _target(config: RunConfig, gpu: str | None, device_memory: str | None) -> Target:
+    """Returns what to plan for; memory that somebody names is that of a GPU, unless the run says cpu."""
+    from prefalign.model import best_device
+    from prefalign.plan import Target
+    from prefalign.plan.hardware import GPUS, parse_bytes
+
+    memory = parse_bytes(device_memory) if device_memory else None
+    if config.hardware.device == "cpu":
+        if gpu:
+            raise click.UsageError("--gpu: the run says hardware.device: cpu")
+        return Target("cpu", memory)
+    gpus = config.hardware.num_processes or 1
+    if gpu:
+        return Target(gpu, memory or GPUS[gpu].memory, gpus)
+    if best_device().type != "cpu":
+        return Target("GPU", memory)
+    return Target("GPU", memory, gpus) if memory else Target("cpu")
+
+
+def _reporter() -> Reporter:
+    """Returns who hears of progress: a terminal, or nobody."""
+    from prefalign.progress import Console, Silence
+
+    return Console() if sys.stderr.isatty() else Silence()
