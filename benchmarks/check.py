@@ -64,22 +64,27 @@ def write_set(path: Path, pairs: int, data: Path | None, made: int) -> float:
     size = 0
     with pq.ParquetWriter(path, frame.PAIRS, compression="zstd", compression_level=1) as writer:
         for number, start in enumerate(range(0, pairs, base.num_rows)):
-            part = _numbered(base.slice(0, pairs - start), number)
+            part = _numbered(base.slice(0, pairs - start), number, start)
             for batch in part.to_batches(max_chunksize=4096):
                 size += sum(batch[side].nbytes for side in ("prompt", "chosen", "rejected"))
                 writer.write_batch(batch)
     return size / 1e9
 
 
-def _numbered(base: pa.Table, number: int) -> pa.Table:
-    """Returns the pairs with a number in every text, one pair in `AGAIN` taken from the row before."""
+def _numbered(base: pa.Table, number: int, start: int) -> pa.Table:
+    """Returns the pairs with a number in every text, one pair in `AGAIN` taken from the row before.
+
+    Args:
+        base: the pairs.
+        number: for the texts.
+        start: how many rows of the file come before these.
+    """
     columns = {name: base[name].combine_chunks() for name in base.column_names}
     for side in ("prompt", "chosen", "rejected"):
         columns[side] = _with_number(columns[side], number)
     rows = np.arange(base.num_rows)
     rows[AGAIN::AGAIN] -= 1
-    first = number * base.num_rows + 1
-    columns["row"] = pa.array(np.arange(first, first + base.num_rows))
+    columns["row"] = pa.array(np.arange(start + 1, start + base.num_rows + 1))
     given = {name: columns[name] for name in columns if name not in ("id", "prompt_id")}
     repeated = {
         name: column if name == "row" else column.take(pa.array(rows))
