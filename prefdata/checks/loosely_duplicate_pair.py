@@ -41,7 +41,7 @@ def loosely_duplicate_pair(data: Evidence) -> pl.DataFrame:
         key = key.hash() ^ loose_keys(pairs, side)
         again = key.is_duplicated()
         pairs, key = pairs.filter(again), key.filter(again)
-    doubles = pairs.with_columns(key=key).sort(ORIGIN, maintain_order=True)
+    doubles = pairs.with_columns(key=key).sort(*ORIGIN, "id", maintain_order=True)
     file, row = pl.col("file").first().over("key"), pl.col("row").first().over("key")
     place = pl.when(pl.col("file") == file).then(pl.format("row {}", row))
     first = place.otherwise(pl.format("{}:{}", file, row))

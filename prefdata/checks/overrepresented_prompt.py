@@ -45,10 +45,10 @@ class Settings(Struct, frozen=True):
 def overrepresented_prompt(data: Evidence, settings: Settings) -> pl.DataFrame:
     """Returns the pairs beyond the limit; `value` is how many the prompt has."""
     asks = pl.col("prompt").list.len() > 0
-    prompts = data.pairs.filter(asks).select("index", "prompt_id", *ORIGIN)
+    prompts = data.pairs.filter(asks).select("index", "id", "prompt_id", *ORIGIN)
     many = prompts.filter(pl.len().over("prompt_id") > settings.most)
     return (
-        many.sort(ORIGIN, maintain_order=True)
+        many.sort(*ORIGIN, "id", maintain_order=True)
         .with_columns(
             place=pl.int_range(pl.len()).over("prompt_id") + 1, size=pl.len().over("prompt_id")
         )

@@ -36,12 +36,12 @@ _TOLERANCE = 1e-6  # of residuals, so that equal ones are equal on every machine
 @set_rule("PD302", "preference-cycle", level="warning", fix=UNSAFE_DROP)
 def preference_cycle(data: Evidence) -> pl.DataFrame:
     """Returns every pair of a cycle; `value` is its HodgeRank residual, above 1 it is suspicious."""
-    places = data.pairs.select("index", "source", "file", "row")
+    places = data.pairs.select("index", "id", "source", "file", "row")
     rows = on_cycles(data.once(preference_edges)).join(places, on="index")
     worst = pl.col("residual") > pl.col("residual").max().over("cycle") - _TOLERANCE
     against = worst & (pl.col("residual") > 1 + _TOLERANCE)
     return (
-        rows.sort("source", "file", "row", "index")
+        rows.sort("source", "file", "row", "id", "index")
         .with_columns(suspect=against & (pl.col("edge").n_unique().over("cycle", against) == 1))
         .select("index", value="residual", message=_message())
     )
