@@ -62,6 +62,7 @@ def check(
     ties: pl.DataFrame | None = None,
     against: pl.DataFrame | None = None,
     benchmarks: Sequence[Benchmark] = (),
+    scores: pl.DataFrame | None = None,
 ) -> Findings:
     """Returns what the rules find in canonical pairs.
 
@@ -74,6 +75,7 @@ def check(
         against: the other split, for rules that compare two sets.
         benchmarks: evaluation sets that the pairs must not contain; see
             `prefdata.surroundings.read_benchmark`.
+        scores: what trained models say about the pairs; see `prefdata.surroundings.read_scores`.
 
     Raises:
         PrefError: a rule does not exist, a setting is wrong, or the frame lacks canonical columns.
@@ -99,6 +101,7 @@ def check(
         ties=ties,
         against=against,
         benchmarks=tuple(benchmarks) or None,
+        scores=scores,
     )
 
 
@@ -114,6 +117,7 @@ def lint(
     tokens: pl.DataFrame | None = None,
     benchmarks: tuple[Benchmark, ...] | None = None,
     provenance: tuple[Provenance, ...] | None = None,
+    scores: pl.DataFrame | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Findings:
     """Returns what the selected rules find.
@@ -129,6 +133,7 @@ def lint(
         tokens: `prefdata.tokens.token_facts` of the same pairs in the same order, for token rules.
         benchmarks: evaluation sets that the pairs must not contain.
         provenance: where the set comes from.
+        scores: what trained models say about the pairs, for rules about learning.
         progress: called with the name of each rule before it runs.
 
     Raises:
@@ -143,6 +148,7 @@ def lint(
         tokens=tokens,
         benchmarks=benchmarks,
         provenance=provenance,
+        scores=scores,
     )
     return examine(
         evidence,

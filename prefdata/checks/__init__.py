@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Kind: TypeAlias = Literal["read", "row", "set", "dataset", "token"]
-Need: TypeAlias = Literal["against", "tokens", "benchmarks", "provenance"]
+Need: TypeAlias = Literal["against", "tokens", "benchmarks", "provenance", "scores"]
 Bound: TypeAlias = Literal["max", "min"]
 
 P = ParamSpec("P")
@@ -98,6 +98,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
         tokens: one row a pair, in the order of `pairs`, as `prefdata.tokens` measures it.
         benchmarks: evaluation sets to look for in the pairs.
         provenance: where the set comes from; one for each file that was read.
+        scores: what models say about the pairs, as `prefdata.surroundings.read_scores` returns it.
     """
 
     pairs: pl.DataFrame
@@ -106,6 +107,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     tokens: pl.DataFrame | None = None
     benchmarks: tuple[Benchmark, ...] | None = None
     provenance: tuple[Provenance, ...] | None = None
+    scores: pl.DataFrame | None = None
     _measured: dict[Any, Any] = field(default_factory=dict)
 
     def once(

@@ -19,7 +19,7 @@ from prefdata.cli._options import (
 )
 from prefdata.cli._rules import in_force, rule_options
 from prefdata.cli._running import rendering_progress, rule_progress
-from prefdata.errors import EXIT_FINDINGS
+from prefdata.errors import EXIT_FINDINGS, InputError
 from prefdata.render import RENDERERS, View
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _OPTION_OF = {
     "tokens": "--tokenizer MODEL",
     "against": "--against FILE",
     "benchmarks": "--benchmark FILE",
+    "scores": "--scores FILE",
 }
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -74,6 +75,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     " prompt, question or instruction, or a .txt of one prompt a line. May be given several times.",
 )
 @click.option(
+    "--scores",
+    metavar="FILE",
+    help="What a trained model says about each pair: the pairs.parquet of a run of prefalign.",
+)
+@click.option(
     "--tokenizer",
     metavar="MODEL",
     help="Check the tokens this model would see, too: a directory, a .gguf file or a hub name.",
@@ -97,6 +103,7 @@ def command(
     accept_new: bool,
     against: str | None,
     benchmarks: tuple[str, ...],
+    scores: str | None,
     tokenizer: str | None,
     max_length: int | None,
     chat_template: Path | None,
@@ -111,11 +118,12 @@ def command(
     Examples:
       prefdata check votes.json --fail-on warning
       prefdata check train.parquet --against test.parquet --select split-leakage
+      prefdata check test.parquet --scores out/dpo/pairs.parquet --select margin-against-label
       prefdata check pairs.parquet --tokenizer HuggingFaceTB/SmolLM2-135M-Instruct --max-length 1024
     """
     from prefdata.conversion import convert
     from prefdata.lint import lint
-    from prefdata.surroundings import read_benchmark, read_provenance
+    from prefdata.surroundings import read_benchmark, read_provenance, read_scores
 
     if not tokenizer and (max_length or chat_template):
         option = "--max-length" if max_length else "--chat-template"
@@ -123,12 +131,20 @@ def command(
     if accept_new and not new_baseline:
         raise click.UsageError("--accept-new goes with --write-baseline FILE")
     settings = in_force(select=select, ignore=ignore, fail_on=fail_on, max_rates=max_rates).settings
-    given = {"tokens": tokenizer, "against": against, "benchmarks": benchmarks}
+    given = {
+        "tokens": tokenizer,
+        "against": against,
+        "benchmarks": benchmarks,
+        "scores": scores,
+    }
     _require_something_to_run(settings.select, {need for need, value in given.items() if not value})
     options = convert_options(**reading)
     evaluation = tuple(map(read_benchmark, benchmarks)) or None
+    scored = read_scores(Path(scores)) if scores else None
     with reading_progress(sources) as progress:
         conversion = _in_one_chunk(convert(sources, options, progress=progress))
+    if scored is not None:
+        click.echo(_share_scored(conversion.pairs, scored, str(scores)), err=True)
     other = convert([against]).pairs if against else None
     tokens = (
         _token_facts(conversion.pairs, tokenizer, chat_template, max_length) if tokenizer else None
@@ -145,6 +161,7 @@ def command(
             tokens=tokens,
             benchmarks=evaluation,
             provenance=tuple(map(read_provenance, sources)),
+            scores=scored,
             progress=tell,
         )
     findings = _new(findings, baseline, new_baseline, accept_new=accept_new)
@@ -171,6 +188,17 @@ def _require_something_to_run(select: list[str] | None, missing: set[str]) -> No
     if needs and needs <= missing:
         options = ", ".join(sorted(_OPTION_OF[need] for need in needs if need))
         raise click.UsageError(f"{', '.join(select or ())}: add {options} for these rules to run")
+
+
+def _share_scored(pairs: pl.DataFrame, scores: pl.DataFrame, file: str) -> str:
+    """Says how many of the pairs have scores; refuses scores of another set, which would find nothing."""
+    scored = pairs["id"].is_in(scores["id"].unique().to_list()).sum()
+    if scored == 0 and pairs.height:
+        raise InputError(
+            f"{file}: scores none of these {pairs.height:,} pairs",
+            hint="give the set that was scored; a pair's id changes with its text",
+        )
+    return f"{file}: scores of {scored:,} of {pairs.height:,} pairs"
 
 
 def _in_one_chunk(conversion: Conversion) -> Conversion:

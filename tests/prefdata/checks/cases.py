@@ -5,7 +5,7 @@ A file has the keys `pass` (silent), `fail` (`found`: the rows it points at, nul
 `counted` (named in the reasons of a conversion, and no finding). A case is the text of a source, or a
 mapping with `text` and, where needed, `suffix`, `against`, `max_length`, `template`, `map` (as --map), `ties` (as
 --ties), `manifest` (its JSON), `benchmark` (prompts, one a line), and `joined`: the text of labels.jsonl,
-joined as `join` says (as --join labels.jsonl:JOIN).
+joined as `join` says (as --join labels.jsonl:JOIN), and `scores`: a table with tabs of log-probs by `row`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from prefdata.converting.join import read_join
 from prefdata.formats import Options
 from prefdata.lint import Findings, lint
 from prefdata.pairing import Pairing, TiePolicy
+from prefdata.surroundings import read_scores
 
 FOLDER = Path(__file__).parents[2] / "rules"
 RULE_NAMES = RULES.names()
@@ -44,6 +45,7 @@ class Case(NamedTuple):
     joined: str | None = None
     manifest: dict[str, Any] | None = None
     benchmark: str | None = None
+    scores: str | None = None
 
 
 def cases(kind: str) -> list[Case]:
@@ -93,7 +95,17 @@ def lint_pairs(
     if case.benchmark is not None:
         prompts = pl.Series(case.benchmark.splitlines(), dtype=pl.String)
         options["benchmarks"] = (Benchmark("quiz.txt", prompts),)
+    if case.scores is not None:
+        options["scores"] = scores_of(case.scores, pairs, folder)
     return lint(pairs, select=[case.rule.name], against=against, tokens=tokens, **options)
+
+
+def scores_of(table: str, pairs: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """The scores as a file by pair id gives them."""
+    path = folder / "scores.parquet"
+    rows = pl.read_csv(table.encode(), separator="\t")
+    rows.join(pairs.select("row", "id"), on="row").drop("row").write_parquet(path)
+    return read_scores(path)
 
 
 def facts(case: Case, pairs: pl.DataFrame, model: Path) -> pl.DataFrame:

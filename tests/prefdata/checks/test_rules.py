@@ -123,6 +123,8 @@ def example(rule: Rule) -> Case | None:
     case = case._replace(manifest=json.loads(manifest[1]) if manifest else None)
     benchmark = re.search(r"```text\n(.*?)```", rule.page, re.DOTALL)
     case = case._replace(benchmark=benchmark[1] if benchmark else None)
+    table = re.search(r"```tsv\n(.*?)```", rule.page, re.DOTALL)
+    case = case._replace(scores=table[1] if table else None)
     return case._replace(join=join[1], joined=join[2]) if join else case
 
 

@@ -6,6 +6,7 @@ import json
 import shlex
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from lxml import etree
@@ -173,3 +174,34 @@ def test_the_pre_commit_hook(votes: Path) -> None:
     assert prefdata(*args, votes.name, cwd=votes.parent).returncode == 1
     lines(votes, GOOD)
     assert prefdata(*args, "--fail-on", "error", votes.name, cwd=votes.parent).returncode == 0
+
+
+def test_scores_of_a_model_speak_against_a_label(votes: Path) -> None:
+    lines(votes, *({**GOOD, "prompt": f"Name number {number}."} for number in range(8)))
+    pairs = votes.parent / "pairs.parquet"
+    assert prefdata("convert", votes, "-o", pairs).returncode == 0
+    scores = pl.read_parquet(pairs, columns=["id", "row"]).select(
+        "id",
+        chosen_logps=pl.when(pl.col("row") == 3).then(-90.0).otherwise(-10.0),
+        rejected_logps=-30.0,
+        ref_chosen_logps=-30.0,
+        ref_rejected_logps=-30.0,
+    )
+    scores.write_parquet(votes.parent / "scores.parquet")
+    options = [
+        "--select",
+        "margin-against-label",
+        "--fail-on",
+        "info",
+        "--scores",
+        "scores.parquet",
+    ]
+    ran = prefdata("check", pairs.name, *options, cwd=votes.parent)
+    assert ran.returncode == 1, ran.stderr
+    assert "votes.jsonl:3  PD332 margin-against-label" in ran.stdout.splitlines()[0]
+    assert "scores.parquet: scores of 8 of 8 pairs" in ran.stderr
+    ran = prefdata("check", votes.name, "--select", "too-easy", cwd=votes.parent)
+    assert (ran.returncode, "add --scores FILE" in ran.stderr) == (2, True)
+    scores.with_columns(id=pl.lit("0")).write_parquet(votes.parent / "scores.parquet")
+    ran = prefdata("check", pairs.name, *options, cwd=votes.parent)
+    assert (ran.returncode, "scores none of these 8 pairs" in ran.stderr) == (2, True)
