@@ -9,6 +9,7 @@ path a view is an ordinary sequence, and its positions are what the function is 
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -148,6 +149,7 @@ def _window(allowed: MaskFunction, size: int | None) -> int | None:
     return size if torch.equal(found, (behind >= 0) & (behind < size)) else 0
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # else a graph for every number of views
 def _attention(
     plain: str,
     module: nn.Module,
@@ -270,11 +272,17 @@ def _varlen(mask: TreeMask, query: Tensor, key: Tensor, value: Tensor, scaling: 
 
     width = value.shape[-1]
     value = pad(value, (0, query.shape[-1] - width))  # multi-head latent attention: narrower values
+    groups = query.shape[1] // key.shape[1]
+    options: Any = {}
+    if groups > 1 and "enable_gqa" in inspect.signature(varlen_attn).parameters:
+        options["enable_gqa"] = True
+    elif groups > 1:  # PyTorch 2.11
+        key, value = (tensor.repeat_interleave(groups, 1) for tensor in (key, value))
     query, key, value = (t[0].transpose(0, 1).contiguous() for t in (query, key, value))
     _, query_starts, key_starts = mask.views
     back = -1 if mask.window is None else mask.window - 1
     output = varlen_attn(
         query, key, value, query_starts, key_starts, *mask.longest,
-        scale=scaling, window_size=(back, 0), enable_gqa=query.shape[1] != key.shape[1],
+        scale=scaling, window_size=(back, 0), **options,
     )  # fmt: skip
     return output[None, ..., :width]  # type: ignore[call-overload]

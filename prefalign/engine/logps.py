@@ -8,6 +8,7 @@ changes, so a call on whatever wraps the model (PEFT, DDP, FSDP, autocast) takes
 from __future__ import annotations
 
 import types
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, TypedDict
 
 import torch
@@ -148,12 +149,18 @@ def base_of(model: Any) -> Any:
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
+def without_adapters(model: Any) -> AbstractContextManager[Any]:
+    """Returns the context in which a model runs as it was before it got adapters."""
+    return model.disable_adapter() if isinstance(model, PeftModel) else nullcontext()
+
+
 def score_tokens(model: nn.Module) -> None:
     """Lets `model(targets=..., positions=...)` return the `TokenScores` of N targets, once.
 
     The body's hidden states are gathered before the head. A model whose logits are more than a
     linear map of those (soft caps, scales, biases, adapters on the head) keeps its own head: what
-    a short input gives both ways decides.
+    a short input gives both ways decides. Where a model is divided among processes, all of them call
+    this together.
 
     Args:
         model: a causal language model of transformers, or a PEFT model around one.
@@ -162,25 +169,50 @@ def score_tokens(model: nn.Module) -> None:
     if getattr(causal_lm, "scores_tokens", False):
         return
     plain_forward = causal_lm.forward
-    through_body = _body_and_head_suffice(causal_lm)
 
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         targets = kwargs.pop("targets", None)
         if targets is None:
             return plain_forward(*args, **kwargs)
         positions, log_sum_sq = kwargs.pop("positions"), kwargs.pop("log_sum_sq", False)
+        head = self.get_output_embeddings()
+        # adapters that were put around the head since then need its logits
+        through_body = getattr(head, "scores_tokens", False)
         with attending(_views(kwargs)):
             if through_body:
                 hidden = self.base_model(*args, **kwargs)[0].flatten(0, 1)[positions]
             else:
                 logits = plain_forward(*args, **kwargs).logits.flatten(0, 1)[positions]
         if through_body:
-            hidden, weight = _same_dtype(hidden, self.get_output_embeddings().weight)
-            return token_scores(hidden, weight, targets, log_sum_sq=log_sum_sq)
+            scores: TokenScores = head(hidden, targets=targets, log_sum_sq=log_sum_sq)
+            return scores
         return scores_of_logits(logits, targets, log_sum_sq=log_sum_sq)
 
     causal_lm.forward = types.MethodType(forward, causal_lm)
     causal_lm.scores_tokens = True
+    head = causal_lm.get_output_embeddings()
+    if _is_linear(head) and causal_lm.base_model is not causal_lm:
+        _score_in_head(head)
+        head.scores_tokens = _body_and_head_suffice(model)
+
+
+def _score_in_head(head: Any) -> None:
+    """Lets `head(hidden, targets=...)` return `TokenScores`.
+
+    The head is called as a module because hooks of FSDP have to run around every use of its weight:
+    they gather it before, and again in the backward pass.
+    """
+
+    def forward(
+        self: Any, hidden: Tensor, *, targets: Tensor | None = None, log_sum_sq: bool = False
+    ) -> Any:
+        if targets is None:
+            return nn.Linear.forward(self, hidden)
+        hidden, weight = _same_dtype(hidden, self.weight)
+        return token_scores(hidden, weight, targets, log_sum_sq=log_sum_sq)
+
+    head.forward = types.MethodType(forward, head)
+    head.scores_tokens = True
 
 
 def _views(inputs: dict[str, Any]) -> TreeViews | None:
@@ -197,20 +229,29 @@ def _same_dtype(hidden: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return hidden.to(dtype), weight.to(dtype)
 
 
+def _is_linear(head: Any) -> bool:
+    """Returns whether a head is a plain linear layer, which FSDP may have made a class of its own."""
+    return type(head).forward is nn.Linear.forward and head.bias is None
+
+
 @torch.no_grad()
-def _body_and_head_suffice(causal_lm: Any) -> bool:
-    """Returns whether logits are exactly output embeddings times the last hidden state."""
-    head = causal_lm.get_output_embeddings()
-    if (
-        type(head) is not nn.Linear
-        or getattr(head, "bias", None) is not None
-        or causal_lm.base_model is causal_lm
-    ):
-        return False
-    training = causal_lm.training
-    causal_lm.eval()
-    probe = torch.arange(1, 5, device=head.weight.device)[None]
-    logits = causal_lm(input_ids=probe, use_cache=False).logits
-    hidden = causal_lm.base_model(input_ids=probe, use_cache=False)[0]
-    causal_lm.train(training)
-    return torch.allclose(head(hidden).float(), logits.float(), rtol=1e-3, atol=1e-3)
+def _body_and_head_suffice(model: Any) -> bool:
+    """Returns whether log-probs are those of output embeddings times the last hidden state.
+
+    Asked of the whole model, so that hooks around it and in it run.
+    """
+    training = model.training
+    model.eval()
+    tokens = torch.arange(1, 5, device=base_of(model).device)
+    inputs = {"input_ids": tokens[None], "use_cache": False}
+    with without_adapters(model):
+        found: Any = model(**inputs, positions=tokens - 1, targets=tokens, log_sum_sq=True)
+        logits = model(**inputs).logits[0]
+    model.train(training)
+    want: Any = scores_of_logits(logits, tokens, log_sum_sq=True)
+    rounding = 5e-2 if logits.dtype.itemsize == 2 else 1e-5
+    # the sum of squares stands for the rest of the vocabulary
+    return all(
+        torch.allclose(mine, its, rtol=0, atol=rounding)
+        for mine, its in ((found.logps, want.logps), (found.log_sum_sq, want.log_sum_sq))
+    )

@@ -236,3 +236,17 @@ def test_other_calls_still_get_logits(tiny_model: Path) -> None:
     ids = torch.tensor([[5, 6, 7]])
     logits = load_engine(tiny_model)(input_ids=ids).logits
     torch.testing.assert_close(logits, load_plain(tiny_model)(input_ids=ids).logits)
+
+
+def test_adapters_that_were_put_on_the_head_later_count(tiny_model: Path, layout: Layout) -> None:
+    model, plain = load_engine(tiny_model), load_plain(tiny_model)
+    config = LoraConfig(r=4, target_modules=["lm_head"], init_lora_weights=False)
+    adapted, reference = (get_peft_model(m, config).eval() for m in (model, plain))
+    reference.load_state_dict(adapted.state_dict())
+    data = PairDataset(token_table(3), layout=layout)
+    sums = segment_logps(adapted, whole_batch(data))
+    want = torch.stack([naive_sums(reference, data, place)[0] for place in range(3)])
+    torch.testing.assert_close(sums.chosen, want)
+    sums.chosen.sum().backward()
+    for name, weight in adapted.named_parameters():
+        assert not weight.requires_grad or weight.grad is not None, name
