@@ -96,7 +96,8 @@ def score_share(
 
     Of `data` with tails, log-probs are (n, 4): chosen, rejected and the tails of both.
 
-    Every process runs as many forward passes, of about the same cost.
+    Every process runs as many forward passes, of about the same cost: a model that is divided among
+    them runs only when all of them do.
 
     Args:
         model: ready for the layout of `data`.
@@ -111,11 +112,12 @@ def score_share(
     """
     all_places = np.arange(len(data)) if places is None else places
     bins = data.bins(all_places, Limits(pairs=micro_batch_size), processes)
-    batches = [bin_ for bin_ in bins[rank::processes] if len(bin_)]
+    share = bins[rank::processes]
     logps = [np.empty((0, 4 if data.tails else 2))]
     training = model.training
     model.eval()
-    for pairs in batches:
+    for own in share:
+        pairs = own if len(own) else bins[0][:1]  # nothing left: take part
         batch = collate(data, MicroBatch(pairs, np.ones(len(pairs)), len(pairs), 1))
         tensors: Any = batch
         on_device: Any = {name: tensor.to(device) for name, tensor in tensors.items()}
@@ -123,8 +125,8 @@ def score_share(
             sums = segment_logps(model, on_device)
         columns = (sums.chosen, sums.rejected, sums.chosen_tail, sums.rejected_tail)
         given = [column for column in columns if column is not None]
-        logps.append(torch.stack(given, dim=1).double().cpu().numpy())
+        logps.append(torch.stack(given, dim=1).double().cpu().numpy()[: len(own)])
         if progress is not None:
-            progress(len(pairs))
+            progress(len(own))
     model.train(training)
-    return np.concatenate([np.empty(0, np.int64), *batches]), np.concatenate(logps)
+    return np.concatenate([np.empty(0, np.int64), *share]), np.concatenate(logps)

@@ -7,8 +7,8 @@ directory, other epochs or a subset of the pairs compute nothing, and added pair
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,15 @@ from numpy.typing import NDArray
 
 from prefalign.cache import cache_dir, once
 from prefalign.dataset import PairDataset
+from prefalign.engine.logps import without_adapters
 from prefalign.model import Precision
 from prefalign.score import Progress, score_frame, score_share
+from prefdata.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
+
+_NAME = pa.binary(16)
 
 
 def reference_scores(
@@ -39,6 +43,7 @@ def reference_scores(
     device: torch.device,
     precision: Precision,
     progress: Progress | None = None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> pl.DataFrame:
     """Returns the scores (see `prefalign.score.score`) of `model` without its adapters.
 
@@ -53,6 +58,7 @@ def reference_scores(
         device: where the model is.
         precision: of the forward pass.
         progress: called with the number of pairs this process has done.
+        warn: called with a sentence where the scores are there and cannot be written down.
     """
     store = _Store(digest, precision)
     found = [store.read(data) if PartialState().is_main_process else None]
@@ -61,7 +67,7 @@ def reference_scores(
     missing = np.flatnonzero(np.isnan(logps).any(axis=1))
     if len(missing) == 0:
         return score_frame(data, logps)
-    with _without_adapters(model):
+    with without_adapters(model):
         share = score_share(
             model, data, places=missing, micro_batch_size=micro_batch_size, device=device,
             precision=precision, rank=PartialState().process_index,
@@ -69,7 +75,10 @@ def reference_scores(
         )  # fmt: skip
     logps[missing] = in_store_order(gather_object([share]))
     if PartialState().is_main_process:
-        store.add(data, missing, logps)
+        try:
+            store.add(data, missing, logps)
+        except InputError as error:  # what took an hour is not lost for want of room
+            warn(f"reference log-probs are not kept: {error.message}; {error.hint}")
     return score_frame(data, logps)
 
 
@@ -83,7 +92,10 @@ def in_store_order(
 
 
 class _Store:
-    """Log-probs by completion: one checksummed file for each time that some were missing."""
+    """Log-probs by completion: one file for each time that some were missing.
+
+    A file is named after the hash of what is in it, so that one flipped bit is enough to tell.
+    """
 
     def __init__(self, digest: str, precision: Precision) -> None:
         self.directory = cache_dir("reference")
@@ -99,14 +111,14 @@ class _Store:
         return np.array(values, np.float64)
 
     def add(self, data: PairDataset, places: NDArray[np.int64], logps: NDArray[np.float64]) -> None:
-        """Writes the finite log-probs of `places` (of P) down, in a file named after whose they are."""
+        """Writes the finite log-probs of `places` (of P) down, in a file of their own."""
         names = [name for row in _names(data, places) for name in row]
         values = dict(zip(names, logps[places].ravel().tolist(), strict=True))
         values = {name: value for name, value in values.items() if np.isfinite(value)}
-        table = pa.table({"completion": list(values), "logps": list(values.values())})
-        content = xxhash.xxh3_64_hexdigest(b"".join(values))
+        columns = [pa.array(values, _NAME), pa.array(values.values(), pa.float64())]
+        table = pa.table(columns, names=["completion", "logps"])
         once(
-            self.directory / f"{self.model}-{content}.parquet",
+            self.directory / f"{self.model}-{_content(table)}.parquet",
             lambda path: pq.write_table(table, path, write_page_checksum=True),
         )
 
@@ -131,15 +143,22 @@ def _names(data: PairDataset, places: NDArray[np.int64]) -> Iterator[list[bytes]
 
 
 def _load(path: Path) -> dict[bytes, float]:
-    """Returns the log-probs in a file; deletes one that is broken."""
+    """Returns the log-probs in a file; deletes one whose content is not what its name says."""
     try:
         table = pq.read_table(path, page_checksum_verification=True)
-        return dict(zip(table["completion"].to_pylist(), table["logps"].to_pylist(), strict=True))
-    except (pa.ArrowException, OSError, KeyError):
+        if path.stem.endswith(f"-{_content(table)}"):
+            names, logps = (column.to_pylist() for column in table.columns)
+            return dict(zip(names, logps, strict=True))
+    except (pa.ArrowException, OSError, ValueError):
+        pass
+    with suppress(OSError):
         path.unlink()
-        return {}
+    return {}
 
 
-def _without_adapters(model: Any) -> AbstractContextManager[Any]:
-    adapted = hasattr(model, "disable_adapter")
-    return model.disable_adapter() if adapted else nullcontext()
+def _content(table: pa.Table) -> str:
+    """Returns a hash of all names and log-probs, 16 hex digits."""
+    digest = xxhash.xxh3_64(str(table.schema.remove_metadata()).encode())
+    for column in table.combine_chunks().columns:
+        digest.update(column.chunk(0).buffers()[1] if len(table) else b"")
+    return digest.hexdigest()
