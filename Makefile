@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_OUT ?= demo-out
 ROWS ?= 100000
+TRAIN ?=
 
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 
-.PHONY: demo test lint types schemas docs bench gpu clean
+.PHONY: demo test lint types schemas docs bench bench-train gpu clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -44,11 +45,13 @@ bench: $(STAMP)  ## side-by-side benchmarks; figures go to benchmarks/results.md
 	$(BIN)/pip install --quiet --requirement benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks.convert --rows $(ROWS)
 	$(BIN)/python -m benchmarks.convert --rows $(ROWS) --bad --compressed --memory 0.1 1
-	$(BIN)/python -m benchmarks.train
+
+bench-train: $(STAMP)  ## training steps against TRL's trainers, on this machine's GPU or one CPU thread; TRAIN="--shape qwen2.5-0.5b"
+	$(BIN)/python -m benchmarks.training $(TRAIN)
 
 gpu: $(STAMP)  ## on a CUDA machine: the tests and the benchmark that need one
 	$(BIN)/python -m pytest -m gpu tests/prefalign
-	$(BIN)/python -m benchmarks.train --pairs 608 --max-length 1024 --micro-batch-size 16 --precision bf16
+	$(BIN)/python -m benchmarks.training --shape qwen2.5-0.5b --pairs 64 --batch 32 --rounds 5 --budget 420 $(TRAIN)
 
 clean:  ## remove the environment and what the demo wrote
 	rm -rf $(VENV) $(DEMO_OUT)

@@ -5,7 +5,8 @@
 
 DPO and ORPO, full fine-tuning and LoRA, two max_lengths, with and without gradient checkpointing, on the
 demo's pairs. Each plan and each run is a process of its own, the run as `accelerate launch --cpu` starts it;
-the peak is its resident set (ru_maxrss). Runs that have ended stay in DIR: the same command plans again and trains no more.
+the peak is its resident set. Runs that have ended stay in DIR: the same command plans again and trains
+no more.
 """
 
 from __future__ import annotations

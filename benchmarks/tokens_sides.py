@@ -23,6 +23,8 @@ from typing import Any
 
 import polars as pl
 
+from prefalign.peak import peak_resident
+
 WHOLE = 1_000_000_000  # a max_length that nothing reaches
 MAX_LENGTH = 256
 
@@ -33,8 +35,7 @@ def timed(**facts: Any) -> Iterator[dict[str, Any]]:
     started, cpu = time.perf_counter(), _cpu_s()
     yield facts
     cost = {"wall_s": time.perf_counter() - started, "cpu_s": _cpu_s() - cpu}
-    peak = getrusage(RUSAGE_SELF).ru_maxrss / 1000
-    print(json.dumps({**cost, "peak_mb": peak, **facts}))
+    print(json.dumps({**cost, "peak_mb": peak_resident() / 1e6, **facts}))
 
 
 def _cpu_s() -> float:
