@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from prefalign.launchers import launcher, launchers
+from prefalign.recipes import recipes
 from prefdata import write_pairs
 from tests.prefdata.tokens.pairs import frame, real_pairs
 
@@ -30,8 +32,9 @@ def project(tmp_path: Path) -> Path:
 def test_list(tmp_path: Path) -> None:
     result = prefalign("init", "--list", cwd=tmp_path)
     assert result.returncode == 0
-    names = [line.split()[0] for line in result.stdout.splitlines()]
-    assert sorted(names) == ["dpo", "dpo-lora", "orpo", "orpo-lora", "simpo"]
+    names = [line.partition("  ")[0] for line in result.stdout.splitlines()]
+    assert names == [*recipes(), *(f"--launcher {name}" for name in launchers())]
+    assert {"dpo", "dpo-lora", "dpo-70b", "orpo-0.1b", "simpo", "--launcher fsdp2"} <= set(names)
     assert not list(tmp_path.iterdir())
 
 
@@ -40,6 +43,16 @@ def test_init_writes_and_says_what_comes_next(tmp_path: Path) -> None:
     assert result.returncode == 0
     assert "name: dpo\n" in (tmp_path / "mine.yaml").read_text()
     assert "prefalign validate mine.yaml" in result.stdout
+
+
+def test_init_of_a_launcher(tmp_path: Path) -> None:
+    result = prefalign("init", "--launcher", "fsdp2", cwd=tmp_path)
+    assert result.returncode == 0
+    assert (tmp_path / "fsdp2.yaml").read_text() == launcher("fsdp2")
+    assert "prefalign train run.yaml -- --config_file fsdp2.yaml" in result.stdout
+    unknown = prefalign("init", "--launcher", "fdsp2", cwd=tmp_path)
+    assert unknown.returncode == 2
+    assert unknown.stderr == ("error: there is no launcher 'fdsp2'\nhint: did you mean 'fsdp2'?\n")
 
 
 def test_init_does_not_overwrite(tmp_path: Path) -> None:
@@ -129,4 +142,4 @@ def test_validate_imports_no_torch(project: Path) -> None:
 def test_help_ends_with_examples(command: str, tmp_path: Path) -> None:
     result = prefalign(command, "--help", cwd=tmp_path)
     assert result.returncode == 0
-    assert result.stdout.count(f"\n    prefalign {command} ") == 2
+    assert result.stdout.count(f"\n    prefalign {command} ") >= 2
