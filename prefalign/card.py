@@ -8,7 +8,8 @@ import yaml
 
 from prefalign.losses import LOSSES, loss_of
 from prefalign.metrics import Estimate
-from prefalign.record import MODEL_DIR, RunRecord
+from prefalign.record import MODEL_DIR, DataRecord, RunRecord
+from prefdata.io.manifest import sibling
 from prefdata.io.write import atomic
 
 _CARD = """---
@@ -23,6 +24,7 @@ _CARD = """---
 | method | {settings} |
 | training pairs | {pairs:,} from `{source}` (sha256 `{sha256}`), {seen:,} seen |
 | weights trained | {trainable:,} of {parameters:,} ({kind}), {precision} |
+| data manifest | {manifest} |
 | token fingerprint | `{fingerprint}` |
 | base weights | `{digest}` |
 | time | {seconds:,.0f} s on {processes} x {device} |
@@ -49,24 +51,31 @@ def write_card(directory: Path, record: RunRecord) -> None:
             temporary.write_text(text)
 
 
-def card(record: RunRecord) -> str:
-    """Returns the card of a run as Markdown with the hub's front matter."""
+def card(record: RunRecord, *, merged: bool = False) -> str:
+    """Returns the card of a run as Markdown with the hub's front matter.
+
+    Args:
+        record: of the run.
+        merged: the weights are whole: adapters, if it trained any, are part of them.
+    """
     method = record.config["method"]
     lora = record.config["model"]["lora"]
+    adapters = bool(lora) and not merged
     settings = ", ".join(
         f"{name} {value}" for name, value in method.items() if name != "name" and value is not None
     )
+    on_hub = is_hub_name(record.model.name)
     front = {
-        "base_model": record.model.name,
-        "library_name": "peft" if lora else "transformers",
-        "tags": [method["name"], "preference", "prefalign", *(["lora"] if lora else [])],
+        **({"base_model": record.model.name} if on_hub else {}),
+        "library_name": "peft" if adapters else "transformers",
+        "tags": [method["name"], "preference", "prefalign", *(["lora"] if adapters else [])],
     }
     return _CARD.format(
         front=yaml.safe_dump(front, sort_keys=False),
         title=f"{Path(record.model.name).name}-{method['name']}",
         method=method["name"].upper(),
         paper=loss_of(LOSSES.get(method["name"]).params.model_validate(method)).paper,
-        base=record.model.name,
+        base=record.model.name if on_hub else Path(record.model.name).name,
         settings=settings,
         pairs=record.train.pairs,
         source=Path(record.train.source).name,
@@ -74,8 +83,9 @@ def card(record: RunRecord) -> str:
         seen=record.cost.pairs_seen,
         trainable=record.model.trainable_parameters,
         parameters=record.model.parameters,
-        kind="LoRA" if lora else "full",
+        kind=("LoRA, merged" if merged else "LoRA") if lora else "full",
         precision=record.precision,
+        manifest=_manifest(record.train),
         fingerprint=record.train.token_fingerprint,
         digest=record.model.digest,
         seconds=record.cost.seconds,
@@ -83,6 +93,19 @@ def card(record: RunRecord) -> str:
         device=record.cost.device,
         results=_results(record),
     )
+
+
+def is_hub_name(name: str) -> bool:
+    """Returns whether a model's name is one that others can load; directories are this machine's."""
+    return name.count("/") == 1 and not name.startswith((".", "~", "/")) and not Path(name).exists()
+
+
+def _manifest(data: DataRecord) -> str:
+    if data.manifest_sha256 is None:
+        return "none beside the file"
+    licence = f", licence {data.licence}" if data.licence else ""
+    file = sibling(Path(data.source), ".manifest.json").name
+    return f"`{file}` (sha256 `{data.manifest_sha256}`){licence}"
 
 
 def _results(record: RunRecord) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from prefdata.card import Part, card
 from prefdata.conversion import read_pairs
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 SPLITS = ("train", "validation", "test")
+_PROGRAMS = {"dataset": "prefdata", "model": "prefalign"}
 
 
 def splits_of(source: Path) -> dict[str, Path]:
@@ -131,8 +132,22 @@ def _manifest(path: Path) -> Manifest | None:
         return None  # of another release: the card says that there is none
 
 
-def upload(folder: Path, name: str, *, private: bool) -> str:
-    """Uploads a prepared folder; splits of an earlier upload do not stay. Returns the address.
+def upload(
+    folder: Path,
+    name: str,
+    *,
+    private: bool,
+    kind: Literal["dataset", "model"] = "dataset",
+    replaced: Sequence[str] = ("data/*.parquet",),
+) -> str:
+    """Uploads a prepared folder and returns the address.
+
+    Args:
+        folder: whose files are uploaded, all of them.
+        name: `owner/name` on the hub.
+        private: whether a new repository is.
+        kind: of repository.
+        replaced: patterns of files of an earlier upload that do not stay.
 
     Raises:
         InputError: the hub cannot be reached, or refuses.
@@ -141,13 +156,13 @@ def upload(folder: Path, name: str, *, private: bool) -> str:
 
     api = HfApi()
     try:
-        address = api.create_repo(name, repo_type="dataset", private=private, exist_ok=True)
+        address = api.create_repo(name, repo_type=kind, private=private, exist_ok=True)
         api.upload_folder(
             repo_id=name,
-            repo_type="dataset",
+            repo_type=kind,
             folder_path=folder,
-            commit_message="Upload with prefdata",
-            delete_patterns=["data/*.parquet"],
+            commit_message=f"Upload with {_PROGRAMS[kind]}",
+            delete_patterns=list(replaced),
         )
     except Exception as error:  # the hub's client raises its own errors and those of two others
         reason = str(error).partition("\n")[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+OWNER_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @click.command()
@@ -42,7 +42,7 @@ def command(
     """
     from prefdata.publish import prepare, upload
 
-    if not _NAME.fullmatch(name):
+    if not OWNER_NAME.fullmatch(name):
         raise click.UsageError(f"'{name}' is not OWNER/NAME")
     if folder is not None:
         for path in prepare(source, name, folder, licence=licence):

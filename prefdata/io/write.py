@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,11 +36,38 @@ def atomic(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        hint = "free some space or write elsewhere" if error.errno == errno.ENOSPC else None
-        raise InputError(f"{path}: cannot be written: {reason}", hint=hint) from error
+        raise _refused(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yields a new directory that becomes `path` on success and vanishes on failure.
+
+    Raises:
+        InputError: `path` holds something already, or the file system refuses.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{path}: exists and is not empty", hint="name a new directory")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for written in temporary.iterdir():
+            with written.open("rb") as file:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise _refused(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _refused(path: Path, error: OSError) -> InputError:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    hint = "free some space or write elsewhere" if error.errno == errno.ENOSPC else None
+    return InputError(f"{path}: cannot be written: {reason}", hint=hint)
 
 
 class TableWriter(Protocol):

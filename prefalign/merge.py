@@ -1,0 +1,190 @@
+"""Adapters made part of the model that they were trained on: one model that needs no PEFT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from pydantic import ValidationError
+
+from prefalign.card import card
+from prefalign.checkpoints import newest_checkpoint
+from prefalign.config import Lora, Model
+from prefalign.record import MODEL_DIR, RUN_FILE, RunRecord, read_run
+from prefdata.errors import InputError
+from prefdata.io.write import atomic_directory
+
+if TYPE_CHECKING:
+    import torch
+
+Stored: TypeAlias = Literal["base", "fp32", "bf16"]
+
+ADAPTER_FILE = "adapter_config.json"
+_PROBE = 32  # tokens on which the merged model is held against the adapters
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Adapters, and what they belong to.
+
+    Attributes:
+        directory: with `adapter_config.json`.
+        base: the model without them.
+        record: of the run that trained them; None where it is unknown or has not come to its end.
+    """
+
+    directory: Path
+    base: Model
+    record: RunRecord | None
+
+
+def merge(source: Path, output: Path, *, stored: Stored = "base") -> float:
+    """Writes the adapters' base model with the adapters in it, its tokenizer and its settings.
+
+    The sums are taken in fp32, whatever the weights are stored in.
+
+    Args:
+        source: a finished run that trained adapters, or a directory with adapters.
+        output: a new directory.
+        stored: what weights are rounded to; base is what those of the base model are stored in.
+
+    Returns:
+        The largest difference that merging and rounding make to a log-prob, nats, on a few tokens.
+
+    Raises:
+        InputError: there are no adapters, the base model is not the one they were trained on or cannot
+            be loaded, or the output exists or cannot be written.
+    """
+    adapter = find_adapter(source)
+    with atomic_directory(output) as folder:
+        model = _load_base(adapter)
+        difference, merged = _merged(model, adapter.directory, _dtype(adapter.base, stored))
+        _save(merged, adapter, folder)
+    return difference
+
+
+def find_adapter(source: Path) -> Adapter:
+    """Returns the adapters of a run or in a directory.
+
+    Raises:
+        InputError: there are none.
+    """
+    directory = source if (source / ADAPTER_FILE).exists() else source / MODEL_DIR
+    record = _record(source) or _record(source.parent)
+    if record is not None and record.config["model"]["lora"] is None:
+        raise InputError(
+            f"{source}: all weights were trained, so there are no adapters to merge",
+            hint="the trained model is in the run's directory model",
+        )
+    if not (directory / ADAPTER_FILE).exists():
+        raise _no_adapters(source)
+    if record is not None:
+        return Adapter(directory, Model(**record.config["model"]), record)
+    from peft import PeftConfig
+
+    name = PeftConfig.from_pretrained(str(directory)).base_model_name_or_path
+    return Adapter(directory, Model(name=name, lora=Lora()), None)
+
+
+def _no_adapters(source: Path) -> InputError:
+    if not source.exists():
+        return InputError(f"{source}: no such directory")
+    newest = newest_checkpoint(source)
+    if newest is not None:
+        return InputError(
+            f"{source}: the run has not come to its end",
+            hint=f"its newest checkpoint can be merged: {newest}",
+        )
+    return InputError(
+        f"{source}: holds no {RUN_FILE} and no {ADAPTER_FILE}",
+        hint="give the output.dir of a run with model.lora, or a directory with adapters",
+    )
+
+
+def _record(directory: Path) -> RunRecord | None:
+    try:
+        return read_run(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValidationError as error:
+        raise InputError(
+            f"{directory / RUN_FILE}: cannot be read: {str(error).partition(chr(10))[0]}",
+            hint="merge with the version that trained it",
+        ) from error
+
+
+def _load_base(adapter: Adapter) -> Any:
+    """Returns the base model in fp32.
+
+    Raises:
+        InputError: it cannot be loaded, or its weights are not those that the run started from.
+    """
+    from prefalign.model import load_model, weights_digest
+
+    record = adapter.record
+    model: Any = load_model(adapter.base, record.precision if record else "fp32")
+    if record is not None and weights_digest(model) != record.model.digest:
+        raise InputError(
+            f"{adapter.base.name}: its weights have changed since the adapters were trained on them",
+            hint=f"merge into the weights with the digest {record.model.digest} in {RUN_FILE}",
+        )
+    return model.float()
+
+
+def _dtype(base: Model, stored: Stored) -> torch.dtype:
+    """Returns what to store weights in."""
+    import torch
+    from transformers import AutoConfig
+
+    from prefalign.model import locate
+
+    if stored != "base":
+        return torch.bfloat16 if stored == "bf16" else torch.float32
+    source, options = locate(base.name)
+    options.pop("quantization_config", None)
+    config = AutoConfig.from_pretrained(source, trust_remote_code=base.trust_remote_code, **options)
+    return config.dtype or torch.float32
+
+
+def _merged(model: Any, directory: Path, dtype: torch.dtype) -> tuple[float, Any]:
+    """Returns by how much log-probs differ at most, and `model` with the adapters in it."""
+    import torch
+    from peft import PeftModel
+
+    adapted = PeftModel.from_pretrained(model, str(directory)).eval()
+    with torch.no_grad():
+        want = _log_probs(adapted)
+        # rounded here and back, so that what is measured is what is written
+        merged = adapted.merge_and_unload(safe_merge=True).to(dtype).float()
+        difference = (_log_probs(merged) - want).abs().max()
+    return float(difference), merged.to(dtype)
+
+
+def _log_probs(model: Any) -> torch.Tensor:
+    """Returns (tokens, vocabulary) log-probs after each of a few tokens."""
+    import torch
+
+    tokens = torch.arange(_PROBE)[None] % model.config.vocab_size
+    log_probs: torch.Tensor = model(input_ids=tokens).logits[0].log_softmax(dim=-1)
+    return log_probs
+
+
+def _save(merged: Any, adapter: Adapter, folder: Path) -> None:
+    """Writes the model as safetensors, its generation settings, tokenizer, chat template and card."""
+    from safetensors import SafetensorError
+
+    from prefdata.tokens import load_tokenizer
+
+    try:
+        merged.save_pretrained(folder)
+    except SafetensorError as error:  # hides the number of the system's error in its text
+        raise OSError(str(error)) from error
+    has_own = (adapter.directory / "tokenizer_config.json").exists()
+    tokenizer = load_tokenizer(
+        str(adapter.directory) if has_own else adapter.base.name,
+        trust_remote_code=adapter.base.trust_remote_code,
+    )
+    tokenizer.save_pretrained(folder)
+    if adapter.record is not None:
+        (folder / "README.md").write_text(card(adapter.record, merged=True), encoding="utf-8")
