@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from prefalign.comparable import refuse_differences, remarks
@@ -21,7 +20,7 @@ from prefalign.finished import FinishedRun, find_runs
 from prefalign.held_out import Evidence, gather
 from prefalign.metrics import RESAMPLES, contrast, summarise
 from prefalign.progress import Reporter, Silence
-from prefalign.record import METRICS_FILE, RunRecord
+from prefalign.record import RunRecord, read_metrics
 from prefalign.samples import write_samples
 
 _SEED = 0
@@ -153,8 +152,4 @@ def _points(directory: Path) -> list[HeldOutPoint]:
 
 def _logged(directory: Path, kind: str) -> list[dict[str, float]]:
     """Returns the lines of one kind in the run's `metrics.jsonl`, none if the file is gone."""
-    path = directory / METRICS_FILE
-    if not path.exists():
-        return []
-    lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line["kind"] == kind]
+    return [line for line in read_metrics(directory) if line["kind"] == kind]

@@ -22,6 +22,7 @@ from prefalign.config import RunConfig
 from prefalign.errors import TrainingFailed
 from prefalign.progress import Console, relay
 from prefalign.record import METRICS_FILE, MODEL_DIR, PAIRS_FILE, RUN_FILE
+from prefalign.started import COMMAND
 from prefdata.errors import PrefError
 
 SUPERVISED = "PREFALIGN_SUPERVISED"
@@ -30,7 +31,8 @@ SUPERVISED = "PREFALIGN_SUPERVISED"
 KERNELS = 128
 """Compiled kernels that oneDNN keeps on a CPU."""
 
-_OUTCOME = "outcome.json"
+OUTCOME_FILE = "outcome.json"
+"""In the logs: why the workers that a parent started have failed."""
 _ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TRL_EXPERIMENTAL_SILENCE": "1",  # its ORPO is experimental, which is why it is pinned
@@ -104,9 +106,10 @@ def launch(config: RunConfig, command: Sequence[str], extra: Sequence[str] = ())
     """
     logs = config.output.dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    (logs / _OUTCOME).unlink(missing_ok=True)
+    (logs / OUTCOME_FILE).unlink(missing_ok=True)
     arguments, variables = launch_line(config, extra)
-    environment = os.environ | variables | {SUPERVISED: str(logs)}
+    typed = shlex.join([*command, *(["--", *extra] if extra else [])])
+    environment = os.environ | variables | {SUPERVISED: str(logs), COMMAND: typed}
     with (
         (logs / "launcher.log").open("w") as log,
         subprocess.Popen(
@@ -198,7 +201,7 @@ def _signals_forwarded(process: subprocess.Popen[str]) -> Iterator[None]:
 def write_outcome(logs: Path, error: PrefError) -> None:
     """Says why this process failed, unless another has said so before: the first knows the cause."""
     try:
-        file = (logs / _OUTCOME).open("x")
+        file = (logs / OUTCOME_FILE).open("x")
     except FileExistsError:
         return
     with file:
@@ -208,7 +211,7 @@ def write_outcome(logs: Path, error: PrefError) -> None:
 
 
 def _raise_outcome(logs: Path, code: int) -> None:
-    path = logs / _OUTCOME
+    path = logs / OUTCOME_FILE
     if path.exists():
         outcome = json.loads(path.read_text())
         error = TrainingFailed(outcome["message"], hint=outcome["hint"])

@@ -22,6 +22,7 @@ from prefalign.model import Precision
 from prefalign.progress import Reporter
 from prefalign.record import MetricsLog
 from prefalign.score import score_frame, score_share
+from prefalign.sharding import whole_weights
 from prefalign.stopping import StopOnSignal
 from prefalign.summary import summary
 
@@ -174,6 +175,17 @@ class Measured(Trainer):  # type: ignore[misc]
                 f"last pairs: {ids}",
                 hint="lower optim.learning_rate, or look at these pairs: prefdata show FILE --row ID",
             )
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Saves the weights whole, also those of a divided model; all processes call it.
+
+        transformers would write none for the latter, unless its launcher had been told to. Checkpoints
+        (internal calls) hold a divided model's shards.
+        """
+        if self.is_fsdp_enabled and not _internal_call:
+            self._save(output_dir, whole_weights(self.accelerator, self.model))
+        else:
+            super().save_model(output_dir, _internal_call)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Saves weights as safetensors and leaves out transformers' pickled arguments."""

@@ -11,7 +11,6 @@ import torch
 import xxhash
 
 from prefalign import config
-from prefalign.engine.logps import score_tokens
 from prefdata.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractC
 
 
 def load_model(model: config.Model, precision: Precision) -> PreTrainedModel:
-    """Returns the untouched model on the CPU, ready for `engine.logps`.
+    """Returns the untouched model on the CPU.
 
     Trained weights are fp32 masters. Weights that stay frozen under adapters are stored in the
     precision they are multiplied in.
@@ -74,7 +73,6 @@ def load_model(model: config.Model, precision: Precision) -> PreTrainedModel:
             f"cannot load the model {model.name}: {reason}",
             hint="model.name is a directory with weights, a .gguf file, or a model on the hub",
         ) from error
-    score_tokens(loaded)
     return loaded
 
 

@@ -18,7 +18,7 @@ from prefalign.progress import Phase, Reporter
 from prefalign.record import DataRecord
 from prefalign.tokenise import TokenStore, tokenise
 from prefdata import read_pairs
-from prefdata.io.manifest import sha256
+from prefdata.io.manifest import sha256, sibling, stated_terms
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,16 @@ class PairSet:
             dropped={reason: len(ids) for reason, ids in self.store.dropped.items()},
             tokens=self.tokens,
             token_fingerprint=self.store.fingerprint,
+            **_manifest(path),
         )
+
+
+def _manifest(path: Path) -> dict[str, str | None]:
+    """Returns the fields of a record that the manifest beside a file of pairs gives."""
+    manifest = sibling(path, ".manifest.json")
+    if not manifest.is_file():
+        return {}
+    return {"manifest_sha256": sha256(manifest), "licence": stated_terms(path).get("licence")}
 
 
 def read_set(source: str, config: RunConfig, reporter: Reporter | None = None) -> PairSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +49,10 @@ class DataRecord(_Part):
     dropped: dict[str, int] = Field(description="reason -> pairs that did not reach the store")
     tokens: int = Field(description="prompt, twice, and both completions, summed over the pairs")
     token_fingerprint: str
+    manifest_sha256: str | None = Field(
+        None, description="of X.manifest.json beside the file, which says how the set was made"
+    )
+    licence: str | None = Field(None, description="as that manifest names it")
 
 
 class Cost(_Part):
@@ -58,6 +63,9 @@ class Cost(_Part):
     tokens_seen: int = Field(description="prompt and completion tokens of both sides")
     flops: float = Field(description="estimated: 2 N a token forward, 2 N or 4 N backward")
     reference_flops: float = Field(description="the reference's forward over the training pairs")
+    reference_pairs: int = Field(
+        0, description="pairs the reference had to score, held-out ones included; others were known"
+    )
     seconds: float = Field(description="wall clock of the training loop, evaluation included")
     peak_memory_bytes: int | None = Field(description="of the largest process or device")
     device: str
@@ -95,19 +103,25 @@ class MetricsLog:
 
     def __init__(self, directory: Path, *, after: int | None = None) -> None:
         self.path = directory / METRICS_FILE
-        kept = [line for line in self._lines() if after is not None and line["step"] <= after]
+        lines = [] if after is None else read_metrics(directory)
+        kept = [line for line in lines if line["step"] <= after]
         with atomic(self.path) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
     def write(self, kind: Literal["train", "eval"], values: Mapping[str, float]) -> None:
         """Appends one line."""
         with self.path.open("a") as file:
-            file.write(json.dumps({"kind": kind, **values}) + "\n")
+            file.write(json.dumps({"kind": kind, "time": round(time.time(), 3), **values}) + "\n")
 
-    def _lines(self) -> list[dict[str, Any]]:
-        if not self.path.exists():
-            return []
-        return [json.loads(line) for line in self.path.read_text().splitlines()]
+
+def read_metrics(directory: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a run's `metrics.jsonl`, none if it has no such file.
+
+    A process that is killed while it writes leaves its last line cut off, which is left out.
+    """
+    path = directory / METRICS_FILE
+    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
+    return [json.loads(line) for line in lines[:-1]]  # what follows the last newline is no line yet
 
 
 def write_run(directory: Path, record: RunRecord) -> None:

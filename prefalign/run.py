@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from transformers import set_seed
 
 from prefalign.batches import global_batches, tokens_seen
 from prefalign.card import write_card
+from prefalign.checkpoints import newest_checkpoint
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
 from prefalign.engine.reference import reference_scores
@@ -36,6 +36,7 @@ from prefalign.model import (
     weights_digest,
 )
 from prefalign.pair_set import PairSet, read_set
+from prefalign.peak import peak_resident
 from prefalign.progress import Phase, Reporter
 from prefalign.record import (
     MODEL_DIR,
@@ -47,6 +48,7 @@ from prefalign.record import (
     write_pairs,
     write_run,
 )
+from prefalign.sharding import is_sharded, shard
 from prefalign.trainer import PreferenceTrainer, training_arguments
 from prefdata.errors import ConfigError
 from prefdata.tokens import load_tokenizer
@@ -94,6 +96,7 @@ class Run:
         self.train_set = read_set(config.data.train, config, reporter)
         self.test_set = read_set(config.data.test, config, reporter) if config.data.test else None
         self.checkpoint: Path | None = None
+        self.reference_pairs = 0  # that this process had to score
         self.reporter.say(
             f"{config.method.name} on {len(self.train_set.store):,} pairs, {config.model.name}, "
             f"{self.precision}, {self.arguments.world_size} x {self.arguments.device.type}"
@@ -102,18 +105,25 @@ class Run:
         self.model = self._load_model()
         self.layout = self._choose_layout()
 
-    def _load_model(self) -> PreTrainedModel:
-        """Returns the untouched model on this process's device."""
+    def _load_model(self) -> Any:
+        """Returns the model as it starts, on this process's device or divided among all."""
         set_seed(self.config.optim.seed)
         model = load_model(self.config.model, self.precision)
         digest = [weights_digest(model) if self.is_first else ""]
         broadcast_object_list(digest)
         self.digest = digest[0]
-        self.parameters = model.num_parameters()
-        model.to(self.arguments.device)
+        self.parameters, self.architecture = model.num_parameters(), type(model).__name__
+        policy = self._place(model)
         sets = filter(None, (self.train_set, self.test_set))
         choose_attention(model, max(pairs.longest for pairs in sets))
-        return model
+        return policy
+
+    def _place(self, model: PreTrainedModel) -> Any:
+        """Returns `model` where it will run, with the adapters that our trainer gives it."""
+        lora = self.config.model.lora
+        ours = self.engine is None
+        policy = add_lora(model, lora, self.precision) if lora is not None and ours else model
+        return shard(policy, self.arguments) if is_sharded() else policy.to(self.arguments.device)
 
     def _choose_layout(self) -> Layout:
         """Returns how pairs share a forward pass, found out on some of the first batch."""
@@ -127,8 +137,14 @@ class Run:
         return verdict.layout
 
     def reference(self, pairs: PairSet, *, tails: bool = False) -> pl.DataFrame:
-        """Returns what the untouched model says, computed or from the cache."""
+        """Returns what the model says before any training, computed or from the cache."""
         share = -(-len(pairs.store) // self.arguments.world_size)
+        phase = Phase(self.reporter, "reference log-probs", share, "pairs")
+
+        def progress(scored: int) -> None:
+            self.reference_pairs += scored
+            phase(scored)
+
         return reference_scores(
             self.model,
             PairDataset(pairs.store.table, layout=self.layout, tails=tails),
@@ -136,7 +152,8 @@ class Run:
             micro_batch_size=self.config.eval.micro_batch_size,
             device=self.arguments.device,
             precision=self.precision,
-            progress=Phase(self.reporter, "reference log-probs", share, "pairs"),
+            progress=progress,
+            warn=self.reporter.say,
         )
 
     def held_out(self) -> HeldOut | None:
@@ -187,14 +204,12 @@ class Run:
             return self.engine.trainer(  # type: ignore[no-any-return]
                 self.model, self.config, self.arguments, self.train_set.store, test, instruments
             )
-        batches = self.batches()  # the reference speaks before there are adapters
-        lora = self.config.model.lora
         return PreferenceTrainer(
-            add_lora(self.model, lora, self.precision) if lora else self.model,
+            self.model,
             self.arguments,
             loss=self.loss,
             params=self.config.method,
-            batches=batches,
+            batches=self.batches(),
             instruments=instruments,
         )
 
@@ -251,7 +266,7 @@ class Run:
         policy = trainer.accelerator.unwrap_model(trainer.model)
         return ModelRecord(
             name=self.config.model.name,
-            architecture=type(self.model).__name__,
+            architecture=self.architecture,
             digest=self.digest,
             parameters=self.parameters,
             trainable_parameters=sum(p.numel() for p in policy.parameters() if p.requires_grad),
@@ -277,6 +292,7 @@ class Run:
             tokens_seen=tokens,
             flops=tokens * (forward + backward),
             reference_flops=self.train_set.tokens * forward if self.loss.needs_reference else 0.0,
+            reference_pairs=sum(gather_object([self.reference_pairs])),
             seconds=seconds,
             peak_memory_bytes=max(gather_object([_peak_memory(self.arguments.device)])),
             device=_device_name(self.arguments.device),
@@ -299,15 +315,6 @@ def _trl_engine(config: RunConfig) -> ModuleType:
     return import_module(name)
 
 
-def newest_checkpoint(directory: Path) -> Path | None:
-    """Returns the newest complete checkpoint of a run; its state file is written last."""
-    found = {
-        int(state.parent.name.rpartition("-")[2]): state.parent
-        for state in directory.glob("checkpoint-*/trainer_state.json")
-    }
-    return found[max(found)] if found else None
-
-
 def _last_loss(trainer: Measured) -> float:
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return float(losses[-1])
@@ -316,7 +323,7 @@ def _last_loss(trainer: Measured) -> float:
 def _peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak_resident()
 
 
 def _device_name(device: torch.device) -> str:

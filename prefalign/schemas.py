@@ -5,5 +5,6 @@ from __future__ import annotations
 SCHEMAS = {
     "run": "prefalign.record:RunRecord",
     "compare": "prefalign.comparison:Comparison",
+    "sweep": "prefalign.sweep.record:Sweep",
     "run-plan": "prefalign.plan.record:Plan",
 }

@@ -25,6 +25,7 @@ from prefalign.losses import Loss, LossParams, PairLogps
 from prefalign.measure import Instruments, Measured
 from prefalign.metrics import PairScores
 from prefalign.model import Precision
+from prefalign.sharding import release
 from prefalign.summary import summary
 
 
@@ -101,6 +102,11 @@ class PreferenceTrainer(Measured):
     def get_train_dataloader(self) -> PairLoader:
         """Returns this process's shares of global batches; they are not to be sharded again."""
         return load(self.batches.data, self.batches)
+
+    def create_optimizer(self, *arguments: Any) -> Any:
+        """Gives the optimiser the shards of a divided model, not what a forward pass gathered of them."""
+        release(self.model)
+        return super().create_optimizer(*arguments)
 
     def training_step(self, model: nn.Module, inputs: Any, *_: Any, **_options: Any) -> Tensor:
         """Runs this process's share of a global batch; gradients are exchanged after its last part."""

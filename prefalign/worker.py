@@ -13,6 +13,7 @@ from prefalign.errors import Interrupted, OutOfMemory, TrainingFailed
 from prefalign.launch import SUPERVISED, preflight, write_outcome
 from prefalign.processes import refuse_missing_processes
 from prefalign.progress import Console, Pipe, Reporter, Silence
+from prefalign.started import write_started
 from prefdata.errors import PrefError
 
 _log = logging.getLogger("prefalign")
@@ -28,9 +29,11 @@ def work(config: RunConfig, run_file: str, *, resume: bool) -> None:
     rank, supervisor = int(os.environ.get("RANK", "0")), os.environ.get(SUPERVISED)
     try:
         refuse_missing_processes(config, run_file)
+        _refuse_untested_launchers(config)
         if supervisor is None:
             preflight(config, resume=resume)
         _log_to(config.output.dir / "logs" / f"rank-{rank}.log")
+        write_started(config, rank)
         _train(config, _reporter(rank, supervised=supervisor is not None), resume=resume)
     # whatever ends a run has to end as one message and an exit code
     except BaseException as error:
@@ -40,6 +43,12 @@ def work(config: RunConfig, run_file: str, *, resume: bool) -> None:
         if supervisor is not None or rank > 0:
             raise SystemExit(failure.exit_code) from error
         raise failure from error
+
+
+def _refuse_untested_launchers(config: RunConfig) -> None:
+    from prefalign.sharding import refuse_untested
+
+    refuse_untested(config.engine)
 
 
 def _train(config: RunConfig, reporter: Reporter, *, resume: bool) -> None:

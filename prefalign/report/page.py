@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from functools import cache
-
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
 from prefalign.comparison import Comparison, Run
 from prefalign.metrics import Estimate
 from prefalign.report import charts, table, words
-
-_NEGATIVE = re.compile(r"(?<!\w)-(?=\d)")
-_LONGEST_TEXT = 4000  # characters of one sample text that are shown
+from prefalign.report.environment import environment
 
 
 def render(comparison: Comparison) -> str:
     """Returns the page. All text from data and models is escaped and cut at 4,000 characters."""
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             comparison=comparison,
@@ -31,31 +24,6 @@ def render(comparison: Comparison) -> str:
             tones={run.name: tone for tone, run in enumerate(comparison.runs)},
         )
     )
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=ChoiceLoader(  # the style sheet is that of prefdata's page
-            [PackageLoader(f"{tool}.report", "templates") for tool in ("prefalign", "prefdata")]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["minus"] = _minus
-    environment.filters["cut"] = _cut
-    return environment
-
-
-def _minus(number: str) -> str:
-    """Returns text whose negative numbers have the minus sign of typography."""
-    return _NEGATIVE.sub("\N{MINUS SIGN}", number)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} \N{HORIZONTAL ELLIPSIS}"
 
 
 def _estimates(runs: list[Run], name: str) -> list[tuple[str, int, Estimate]]:

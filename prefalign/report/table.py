@@ -69,10 +69,7 @@ def _metric(runs: list[Run], label: str, name: str, show: Callable[[float], str]
 
 
 def _cell(estimate: Estimate | None, show: Callable[[float], str]) -> str:
-    if estimate is None:
-        return NOTHING
-    value, low, high = (show(number) for number in (estimate.value, estimate.low, estimate.high))
-    return value if low == high == value else f"{value} ({low} to {high})"
+    return NOTHING if estimate is None else words.with_interval(estimate, show)
 
 
 def _nll(value: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prefalign.comparison import Comparison, Run
 from prefalign.metrics import Estimate
 
@@ -16,6 +18,12 @@ def percent(share: float) -> str:
 def points(difference: float) -> str:
     """Returns a difference of shares in percentage points, signed: `+14.2`."""
     return f"{_unsigned_zero(100 * difference, 1):+.1f}"
+
+
+def with_interval(estimate: Estimate, show: Callable[[float], str]) -> str:
+    """Returns `64.2 (55.1 to 73.0)`; a number that is known exactly stands alone."""
+    value, low, high = (show(number) for number in (estimate.value, estimate.low, estimate.high))
+    return value if low == high == value else f"{value} ({low} to {high})"
 
 
 def nats(value: float) -> str:

@@ -5,12 +5,20 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from torch._dynamo.testing import CompileCounterWithBackend
+from transformers import LlamaConfig, LlamaForCausalLM
 
+from prefalign.dataset import MicroBatch, PairDataset
+from prefalign.engine.attention import attend_to_trees
+from prefalign.engine.collate import collate
+from prefalign.engine.logps import score_tokens, target_logps
 from tests.command import prefalign
-from tests.prefalign.toys import write_toy_pairs
+from tests.prefalign.engine.rows import HEADS, both_ways
+from tests.prefalign.toys import token_table, write_toy_pairs
 
 pytestmark = [
     pytest.mark.gpu,
@@ -59,3 +67,53 @@ def test_bf16_starts_at_log_2_and_learns(
     assert found[0] == pytest.approx(math.log(2), abs=0.02)
     assert all(map(math.isfinite, found))
     assert found[-1] < found[0]
+
+
+@pytest.mark.parametrize("heads", HEADS, ids=str)
+@pytest.mark.parametrize(
+    ("dtype", "most"), [(torch.bfloat16, 2e-2), (torch.float16, 3e-3)]
+)  # 8 and 11 bits, rounded a few times on either way
+def test_varlen_attention_is_each_view_on_its_own(
+    heads: dict[str, Any], dtype: torch.dtype, most: float
+) -> None:
+    of_kernel, by_view = both_ways("cuda", dtype, **heads)
+    for mine, its in zip(of_kernel, by_view, strict=True):
+        assert (mine.float() - its.float()).norm() <= most * its.float().norm()
+
+
+def test_one_compiled_layer_serves_rows_of_every_length_on_a_gpu() -> None:
+    torch._dynamo.reset()
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=500, hidden_size=256, intermediate_size=512, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2,
+    )  # fmt: skip
+    model: Any = LlamaForCausalLM(config).to("cuda")
+    score_tokens(model)
+    attend_to_trees(model)
+    data = PairDataset(token_table(32, longest=60, choices=20), "all", layout="shared")
+    rows = [
+        collate(data, MicroBatch(np.arange(at, at + 4), np.ones(4), 4, 1)) for at in range(0, 32, 4)
+    ]
+    rows = [{name: tensor.cuda() for name, tensor in row.items()} for row in rows]
+
+    def pass_over(row: Any) -> list[torch.Tensor]:
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            logps = target_logps(model, row)
+        logps.sum().backward()
+        gradient = torch.cat([weight.grad.flatten() for weight in model.parameters()])
+        model.zero_grad()
+        return [logps.detach(), gradient]
+
+    plain = [pass_over(row) for row in rows]
+    counter = CompileCounterWithBackend("inductor")
+    for layer in model.model.layers:
+        layer.compile(backend=counter, dynamic=True)
+    graphs = []
+    for row, (logps, gradient) in zip(rows, plain, strict=True):
+        compiled_logps, compiled_gradient = pass_over(row)
+        # fused kernels round to bf16 less often than the ones they replace
+        assert (compiled_logps - logps).norm() <= 1e-2 * logps.norm()
+        assert (compiled_gradient - gradient).norm() <= 5e-2 * gradient.norm()
+        graphs.append(counter.frame_count)
+    assert graphs[-1] == graphs[1] > 0

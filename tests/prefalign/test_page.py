@@ -226,4 +226,5 @@ def test_the_templates_are_beside_the_code() -> None:
     assert {path.name for path in folder.iterdir()} == {
         "charts.html.j2",
         "page.html.j2",
+        "sweep.html.j2",
     }

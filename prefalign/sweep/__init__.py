@@ -1,0 +1,1 @@
+"""A small grid of runs over a few settings, on the same tokens and reference log-probs."""
