@@ -4,6 +4,7 @@
 tables, at once; a test fails when they had drifted.
 """
 
+import json
 import re
 import shlex
 import shutil
@@ -18,6 +19,7 @@ from tests.command import run_program
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+FAMILIES = ROOT / "tests/prefalign/engine/families.json"
 
 
 def rendered(text: str) -> str:
@@ -35,7 +37,7 @@ def rendered(text: str) -> str:
 
 def with_tables(text: str) -> str:
     """Returns README's text with every generated table as of now."""
-    tables = {"formats": formats_table(), "rules": rules_table()}
+    tables = {"formats": formats_table(), "rules": rules_table(), "families": families_table()}
     for name, table in tables.items():
         between = rf"(?s)(<!-- {name}: [^\n]*-->\n).*?(<!-- /{name} -->)"
         text = re.sub(between, lambda m, table=table: m[1] + table + m[2], text)
@@ -90,12 +92,35 @@ def rules_table() -> str:
     return "\n".join([*head, *rows]) + "\n"
 
 
-_OPTIONS = {"against": "`--against`", "benchmarks": "`--benchmark`", "tokens": "`--tokenizer`"}
+_OPTIONS = {
+    "against": "`--against`",
+    "benchmarks": "`--benchmark`",
+    "tokens": "`--tokenizer`",
+    "scores": "`--scores`",
+}
 
 
 def _kind(rule: Rule) -> str:
     option = _OPTIONS.get(rule.needs or "")
     return f"{rule.kind}, with {option}" if option else rule.kind
+
+
+_PATHS = {
+    "shared": "prompts and completions once, nothing padded",
+    "packed": "nothing padded",
+    "padded": "padded rows",
+    "refused": "no batch of theirs is exact",
+}
+
+
+def families_table() -> str:
+    """Returns the table of model families by how their pairs are computed."""
+    known: dict[str, dict[str, str]] = json.loads(FAMILIES.read_text(encoding="utf-8"))["families"]
+    rows = []
+    for path, meaning in _PATHS.items():
+        names = [f"`{name}`" for name, found in known.items() if found["path"] == path]
+        rows.append(f"| {path}: {meaning} | {len(names)} | {', '.join(names)} |")
+    return "\n".join(["| path | families | which |", "| --- | --- | --- |", *rows]) + "\n"
 
 
 def _fix(rule: Rule) -> str:
