@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from prefalign.losses import LOSSES, LossParams, refused
+from prefalign.losses import LOSSES, LossParams, loss_of, refused
 from prefalign.problems import sentences
 from prefalign.run_file import KeyPath, override, read_run_file
 from prefdata.errors import ConfigError
@@ -121,6 +121,9 @@ class Output(_Group):
     save_every_steps: int | None = Field(None, ge=1, description="None: at the end only")
     log_every_steps: int = Field(1, ge=1)
     report_to: list[str] = Field(default_factory=list, description="transformers integrations")
+    record_train: bool = Field(
+        default=False, description="keep what the policy says about each training pair as it passes"
+    )
 
 
 class RunConfig(_Group):
@@ -138,6 +141,11 @@ class RunConfig(_Group):
     trl: dict[str, Any] = Field(
         default_factory=dict, description="engine trl only: fields of TRL's own config"
     )
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether reference log-probs of the training pairs are read: by the loss or for the record."""
+        return loss_of(self.method).needs_reference or self.output.record_train
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -178,5 +186,10 @@ def _contradictions(run: RunConfig) -> Iterator[tuple[KeyPath, str]]:
     """Yields the key and the sentence of each pair of settings that cannot both be meant."""
     if run.trl and run.engine != "trl":
         yield ("trl",), "only engine: trl reads these settings; set it or remove them"
+    if run.output.record_train and run.engine == "trl":
+        yield (
+            ("output", "record_train"),
+            "TRL's trainers do not say what they saw; use engine: prefalign",
+        )
     if run.eval.every_steps is not None and run.data.test is None:
         yield ("eval", "every_steps"), "there is nothing to evaluate on; set data.test"

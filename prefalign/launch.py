@@ -21,7 +21,7 @@ from typing import Any
 from prefalign.config import RunConfig
 from prefalign.errors import TrainingFailed
 from prefalign.progress import Console, relay
-from prefalign.record import METRICS_FILE, MODEL_DIR, PAIRS_FILE, RUN_FILE
+from prefalign.record import METRICS_FILE, MODEL_DIR, RUN_FILE
 from prefalign.started import COMMAND
 from prefdata.errors import PrefError
 
@@ -42,7 +42,16 @@ _ENVIRONMENT = {
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": str(KERNELS),
     "LRU_CACHE_CAPACITY": str(KERNELS),
 }
-_OUTPUTS = (RUN_FILE, METRICS_FILE, PAIRS_FILE, MODEL_DIR, "README.md", "logs", "checkpoint-*")
+_OUTPUTS = (
+    RUN_FILE,
+    METRICS_FILE,
+    "pairs*.parquet",
+    "pairs*.arrows",
+    MODEL_DIR,
+    "README.md",
+    "logs",
+    "checkpoint-*",
+)
 
 
 def settle_environment() -> None:

@@ -9,8 +9,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import polars as pl
 from accelerate.utils import gather_object
 from transformers import PrinterCallback, Trainer, TrainerCallback
 
@@ -19,15 +20,13 @@ from prefalign.engine.reference import in_store_order
 from prefalign.errors import Diverged
 from prefalign.metrics import PairScores
 from prefalign.model import Precision
+from prefalign.pair_log import PairLog
 from prefalign.progress import Reporter
 from prefalign.record import MetricsLog
 from prefalign.score import score_frame, score_share
 from prefalign.sharding import whole_weights
 from prefalign.stopping import StopOnSignal
 from prefalign.summary import summary
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 @dataclass
@@ -40,6 +39,14 @@ class HeldOut:
     """What the model said when it was last asked; at first that is the reference."""
     at_step: int = 0
 
+    def record(self) -> pl.DataFrame:
+        """Returns the scores with the step, and those of the reference in `ref_` columns."""
+        return self.scores.with_columns(
+            self.reference["chosen_logps"].alias("ref_chosen_logps"),
+            self.reference["rejected_logps"].alias("ref_rejected_logps"),
+            pl.lit(self.at_step, pl.Int64).alias("step"),
+        )
+
 
 @dataclass(frozen=True)
 class Instruments:
@@ -49,6 +56,9 @@ class Instruments:
         held_out: evaluated every `eval_steps`; None without a test set.
         precision: of evaluation; training takes it from its arguments.
         log: where metrics go; None on all processes but the first.
+        evaluations: where what each evaluation says of each pair goes; None likewise.
+        trained: where what the policy says of the pairs it is trained on goes; None likewise, and where
+            nobody asked for it.
         reporter: who hears of progress.
         pairs_seen: pairs after a number of optimiser steps.
     """
@@ -56,12 +66,14 @@ class Instruments:
     held_out: HeldOut | None
     precision: Precision
     log: MetricsLog | None
+    evaluations: PairLog | None
+    trained: PairLog | None
     reporter: Reporter
     pairs_seen: Callable[[int], int]
 
 
 class Steps(TrainerCallback):  # type: ignore[misc]
-    """Announces the steps, and has every step that is saved logged first: see `Measured.log`."""
+    """Announces the steps, and has every step that is saved and the last one logged: see `Measured.log`."""
 
     def __init__(self, reporter: Reporter) -> None:
         self.reporter = reporter
@@ -70,9 +82,10 @@ class Steps(TrainerCallback):  # type: ignore[misc]
         """Says how many steps there will be."""
         self.reporter.begin("training", state.max_steps, "steps")
 
-    def on_step_end(self, _args: Any, _state: Any, control: Any, **_options: Any) -> None:
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_options: Any) -> None:
         """Runs after transformers' own callback has decided what the step ends with."""
-        control.should_log = control.should_log or control.should_save
+        is_last = state.global_step >= state.max_steps
+        control.should_log = control.should_log or control.should_save or is_last
 
 
 class Measured(Trainer):  # type: ignore[misc]
@@ -116,6 +129,7 @@ class Measured(Trainer):  # type: ignore[misc]
         if step != held_out.at_step:
             held_out.scores = self._score(held_out.data)
             held_out.at_step = step
+            self._record(held_out)
         reference = PairScores.of(held_out.reference)
         values = summary(PairScores.of(held_out.scores), reference)
         self._write("eval", values)
@@ -133,6 +147,13 @@ class Measured(Trainer):  # type: ignore[misc]
             processes=self.args.world_size,
         )  # fmt: skip
         return score_frame(data, in_store_order(gather_object([share])))
+
+    def _record(self, held_out: HeldOut) -> None:
+        """Writes down what was said of each held-out pair."""
+        if self.instruments.evaluations is not None:
+            epoch = int(self.state.epoch or 0)
+            frame = held_out.record().with_columns(epoch=pl.lit(epoch))
+            self.instruments.evaluations.write(frame.to_arrow())
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the pairs' metrics to the loss, writes them down and reports progress.

@@ -1,4 +1,4 @@
-"""What a run leaves behind to be read by programs: `run.json`, `metrics.jsonl`, `pairs.parquet`."""
+"""What a run leaves behind to be read by programs: `run.json`, `metrics.jsonl`, `pairs*.parquet`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 RUN_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
 PAIRS_FILE = "pairs.parquet"
+"""The held-out pairs at the end: one row for each."""
+EVALUATIONS_FILE = "pairs-eval.parquet"
+"""The held-out pairs at every evaluation after the first step, see `prefalign.pair_log`."""
+TRAINED_FILE = "pairs-train.parquet"
+"""The training pairs as they passed: one row for each time."""
 MODEL_DIR = "model"
 
 _LIBRARIES = ("torch", "transformers", "accelerate", "peft", "trl", "tokenizers")
@@ -135,11 +140,7 @@ def read_run(directory: Path) -> RunRecord:
     return RunRecord.model_validate_json((directory / RUN_FILE).read_text())
 
 
-def write_pairs(directory: Path, scores: pl.DataFrame, reference: pl.DataFrame) -> None:
-    """Writes `pairs.parquet`: the held-out scores, and the reference's in `ref_` columns."""
-    frame = scores.with_columns(
-        reference["chosen_logps"].alias("ref_chosen_logps"),
-        reference["rejected_logps"].alias("ref_rejected_logps"),
-    )
+def write_pairs(directory: Path, frame: pl.DataFrame) -> None:
+    """Writes `pairs.parquet`."""
     with atomic(directory / PAIRS_FILE) as temporary:
         frame.write_parquet(temporary)

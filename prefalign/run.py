@@ -17,7 +17,7 @@ from transformers import set_seed
 
 from prefalign.batches import global_batches, tokens_seen
 from prefalign.card import write_card
-from prefalign.checkpoints import newest_checkpoint
+from prefalign.checkpoints import newest_checkpoint, step_of
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
 from prefalign.engine.reference import reference_scores
@@ -35,11 +35,14 @@ from prefalign.model import (
     resolve_precision,
     weights_digest,
 )
+from prefalign.pair_log import PairLog
 from prefalign.pair_set import PairSet, read_set
 from prefalign.peak import peak_resident
 from prefalign.progress import Phase, Reporter
 from prefalign.record import (
+    EVALUATIONS_FILE,
     MODEL_DIR,
+    TRAINED_FILE,
     Cost,
     MetricsLog,
     ModelRecord,
@@ -170,7 +173,7 @@ class Run:
         data = PairDataset(
             self.train_set.store.table,
             nll_over=method.nll_over if isinstance(method, NllParams) else None,
-            reference=self._train_reference() if self.loss.needs_reference else None,
+            reference=self._train_reference() if self.config.needs_reference else None,
             layout=self.layout,
             tails=self.loss.facts.needs_tails,
             label_probability=self.train_set.label_probability,
@@ -191,11 +194,14 @@ class Run:
     def trainer(self, checkpoint: Path | None) -> Measured:
         """Returns the trainer, which goes on from `checkpoint` or starts afresh."""
         self.checkpoint = checkpoint
-        after = int(checkpoint.name.rpartition("-")[2]) if checkpoint else None
+        after = step_of(checkpoint) if checkpoint else None
+        directory = self.config.output.dir
         instruments = Instruments(
             held_out=self.held_out(),
             precision=self.precision,
-            log=MetricsLog(self.config.output.dir, after=after) if self.is_first else None,
+            log=MetricsLog(directory, after=after) if self.is_first else None,
+            evaluations=self._pair_log(EVALUATIONS_FILE, after, wanted=self.test_set is not None),
+            trained=self._pair_log(TRAINED_FILE, after, wanted=self.config.output.record_train),
             reporter=self.reporter,
             pairs_seen=self.pairs_seen,
         )
@@ -212,6 +218,12 @@ class Run:
             batches=self.batches(),
             instruments=instruments,
         )
+
+    def _pair_log(self, name: str, after: int | None, *, wanted: bool) -> PairLog | None:
+        """Returns the log of pairs of that name; None on all processes but the first."""
+        if not (wanted and self.is_first):
+            return None
+        return PairLog(self.config.output.dir / name, after=after)
 
     def pairs_seen(self, steps: int) -> int:
         """Returns the training pairs of the first `steps` optimiser steps, every epoch counted."""
@@ -256,8 +268,11 @@ class Run:
             model = self.config.model
             tokenizer = load_tokenizer(model.name, trust_remote_code=model.trust_remote_code)
             tokenizer.save_pretrained(directory / MODEL_DIR)
+            for log in (trainer.instruments.evaluations, trainer.instruments.trained):
+                if log is not None:
+                    log.close()
             if held_out is not None:
-                write_pairs(directory, held_out.scores, held_out.reference)
+                write_pairs(directory, held_out.record())
             write_run(directory, record)
             write_card(directory, record)
         return record
@@ -291,7 +306,7 @@ class Run:
             pairs_seen=self.pairs_seen(steps),
             tokens_seen=tokens,
             flops=tokens * (forward + backward),
-            reference_flops=self.train_set.tokens * forward if self.loss.needs_reference else 0.0,
+            reference_flops=self.train_set.tokens * forward if self.config.needs_reference else 0.0,
             reference_pairs=sum(gather_object([self.reference_pairs])),
             seconds=seconds,
             peak_memory_bytes=max(gather_object([_peak_memory(self.arguments.device)])),

@@ -8,11 +8,13 @@ data loader (global batches that do not depend on processes) and `compute_loss` 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import torch
 from accelerate.utils import gather_object
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import TrainingArguments
 
@@ -21,6 +23,7 @@ from prefalign.dataset import GlobalBatches, PairDataset, PairLoader, load
 from prefalign.engine.gradient_cache import GlobalLoss, Randomness, ScoredPairs
 from prefalign.engine.logps import Batch, SegmentLogps, segment_logps
 from prefalign.engine.objective import pair_logps, share_of_loss
+from prefalign.engine.tree import Ints
 from prefalign.losses import Loss, LossParams, PairLogps
 from prefalign.measure import Instruments, Measured
 from prefalign.metrics import PairScores
@@ -95,7 +98,7 @@ class PreferenceTrainer(Measured):
         self.loss = loss
         self.params = params
         self.batches = batches
-        self.seen = SeenPairs(batches.data, with_reference=loss.needs_reference)
+        self.seen = SeenPairs(batches.data)
         self.global_loss: GlobalLoss | None = None
         self.randomness: list[Randomness] = []  # of the micro-batches that were scored first
 
@@ -143,7 +146,7 @@ class PreferenceTrainer(Measured):
         """
         with self.randomness.pop(0).again() if self.randomness else nullcontext():
             sums, logps = self._logps(model, inputs)
-        self.seen.add(inputs, sums)
+        self.seen.add(inputs, sums, step=self.state.global_step + 1)
         if self.global_loss is None:
             share = share_of_loss(self.loss.terms(logps, self.params), inputs)
         else:
@@ -157,30 +160,64 @@ class PreferenceTrainer(Measured):
         return sums, pair_logps(sums, batch, self.loss, self.params)
 
     def train_metrics(self) -> dict[str, float]:
-        """Returns the metrics of the pairs since the last log line."""
-        return self.seen.summarise()
+        """Returns the metrics of the pairs since the last log line, and writes the pairs down."""
+        seen = self.seen.take()
+        if self.instruments.trained is not None:
+            self.instruments.trained.write(self._rows(seen))
+        return self.seen.summarise(seen)
+
+    def _rows(self, seen: Seen) -> pa.Table:
+        """Returns what was seen as rows of `pair_log.SCHEMA`."""
+        data = self.batches.data
+        columns: dict[str, Any] = {
+            "id": [data.ids[place] for place in seen.places],
+            "step": seen.steps,
+            "epoch": (seen.steps - 1) // len(self.batches),
+            "chosen_logps": seen.sums[:, 0],
+            "rejected_logps": seen.sums[:, 1],
+            "chosen_tokens": data.scored_tokens(0)[seen.places],
+            "rejected_tokens": data.scored_tokens(1)[seen.places],
+        }
+        reference = np.asarray(data.reference)[seen.places]  # a run with a record has them
+        columns["ref_chosen_logps"], columns["ref_rejected_logps"] = reference.T[:2]
+        return pa.table(columns)
 
     def last_ids(self) -> list[str]:
         """Returns the ids of this process's last pairs."""
         return self.seen.last_ids()
 
 
+class Seen(NamedTuple):
+    """What the policy said about N pairs, each time it was trained on one.
+
+    Attributes:
+        places: (N,) in the token store.
+        weights: (N,) 0 for a pair that only filled a process's batch.
+        sums: (N, 5) see `SeenPairs.add`.
+        steps: (N,) optimiser steps, from 1; what was said was said before its update.
+    """
+
+    places: Ints
+    weights: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    steps: Ints
+
+
 class SeenPairs:
     """What the policy said about the pairs it was trained on since the last log line.
 
-    Tensors stay on their device until `summarise`, so no step waits for the host.
+    Tensors stay on their device until `take`, so no step waits for the host.
 
     Args:
         data: where the pairs come from.
-        with_reference: `data` has reference log-probs.
     """
 
-    def __init__(self, data: PairDataset, *, with_reference: bool) -> None:
+    def __init__(self, data: PairDataset) -> None:
         self.data = data
-        self.with_reference = with_reference
         self.parts: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.steps: list[int] = []  # of each part
 
-    def add(self, batch: Batch, sums: SegmentLogps) -> None:
+    def add(self, batch: Batch, sums: SegmentLogps, *, step: int) -> None:
         """Keeps the places (B,), weights (B,) and sums (B, 5) of a micro-batch."""
         columns = (
             sums.chosen, sums.rejected, sums.chosen_entropy, sums.rejected_entropy, sums.chosen_top1
@@ -188,31 +225,39 @@ class SeenPairs:
         # all of them are there: a policy that is trained has gradients
         values = torch.stack([column for column in columns if column is not None], dim=1)
         self.parts.append((batch["pairs"], batch["weights"], values.detach()))
+        self.steps.append(step)
 
     def last_ids(self, most: int = 8) -> list[str]:
         """Returns the ids of this process's last pairs, those without a finite log-prob first."""
-        places, _, sums = self._drawn()
-        order = np.argsort(np.isfinite(sums).all(axis=1), kind="stable")
-        return [self.data.ids[place] for place in places[order][:most]]
+        drawn = self._drawn()
+        order = np.argsort(np.isfinite(drawn.sums).all(axis=1), kind="stable")
+        return [self.data.ids[place] for place in drawn.places[order][:most]]
 
-    def summarise(self) -> dict[str, float]:
-        """Returns the metrics of all processes' pairs since the last call."""
+    def take(self) -> Seen:
+        """Returns all processes' pairs since the last call."""
         shares = gather_object([self._drawn()])
         self.parts.clear()
-        places, weights, sums = (np.concatenate(part) for part in zip(*shares, strict=True))
-        places, sums = places[weights > 0], sums[weights > 0]
+        self.steps.clear()
+        columns: list[Any] = [np.concatenate(part) for part in zip(*shares, strict=True)]
+        return Seen(*(column[columns[1] > 0] for column in columns))
+
+    def summarise(self, seen: Seen) -> dict[str, float]:
+        """Returns the metrics of the pairs."""
+        places = seen.places
         tokens = [self.data.scored_tokens(side)[places].astype(np.float64) for side in (0, 1)]
-        chosen, rejected, *entropy, top1 = sums.T
+        chosen, rejected, *entropy, top1 = seen.sums.T
         reference = None
-        if self.with_reference and self.data.reference is not None:
+        if self.data.reference is not None:
             reference = PairScores(*self.data.reference[places, :2].T, *tokens)
         return summary(PairScores(chosen, rejected, *tokens), reference) | {
             "entropy": float(np.sum(entropy) / np.sum(tokens)),
             "top1_chosen": float(top1.sum() / tokens[0].sum()),
         }
 
-    def _drawn(self) -> tuple[Any, Any, Any]:
+    def _drawn(self) -> Seen:
+        """Returns this process's pairs."""
+        sizes = [len(places) for places, _, _ in self.parts]
         places, weights, sums = (
             torch.cat(part).cpu().numpy() for part in zip(*self.parts, strict=True)
         )
-        return places, weights, sums
+        return Seen(places, weights, sums, np.repeat(self.steps, sizes))

@@ -92,7 +92,7 @@ def totals(
         progress(one.pairs)
     if not loss.facts.pair_separable and trained.passes > trained.steps:
         trained.flops += trained.forward_again
-    reference = _Scored.of(setup, scoring_passes(config, train) if loss.needs_reference else ())
+    reference = _Scored.of(setup, scoring_passes(config, train) if config.needs_reference else ())
     held_out = _Scored.of(setup, scoring_passes(config, test) if test is not None else ())
     return Totals(
         _work(config, trained, reference, held_out, steps_per_epoch(config, len(train))),
