@@ -225,7 +225,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> N
     found = problems(text, tmp_path, "optim.epochs=-1", "batch=3", "x", "model.name.y=1")
     assert found == [
         "line 2: model.nam: unknown key; did you mean 'name'?",
-        "line 4: output.x: unknown key; known keys: dir, save_every_steps, log_every_steps, report_to",
+        "line 4: output.x: unknown key; known keys: dir, save_every_steps, log_every_steps, report_to, record_train",
         "--set x: expected group.key=value",
         "--set model.name: {'y': 1} must be a valid string",
         "--set optim.epochs: -1 must be greater than 0",
