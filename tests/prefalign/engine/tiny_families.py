@@ -51,6 +51,7 @@ _NEEDED = (
     "head_dim",
     "num_experts_per_tok",
 )  # also set where the usual configuration leaves it to be worked out
+_KINDS = {"lfm2": ["conv", "full_attention"]}  # usual ones that the configuration leaves out
 _DROPOUTS = ("dropout", "attention_dropout", "resid_pdrop", "embd_pdrop", "attn_pdrop")
 
 
@@ -110,7 +111,15 @@ def _tiny_sizes(kind: Any) -> dict[str, Any]:
     if "kv_lora_rank" in sizes:  # multi-head latent attention: its heads have a size of their own
         sizes.pop("head_dim", None)
         sizes["num_key_value_heads"] = sizes["num_attention_heads"]
+    kinds = _KINDS.get(kind.model_type) or list(dict.fromkeys(_layer_types(usual)))
+    if len(kinds) > 1:  # a layer of each
+        sizes |= {"layer_types": kinds, "num_hidden_layers": len(kinds)}
     return sizes | {name: 0.0 for name in _DROPOUTS if _is_set(usual, name)}
+
+
+def _layer_types(usual: Any) -> list[str]:
+    settable = not isinstance(getattr(type(usual), "layer_types", None), property)
+    return usual.layer_types if settable and _is_set(usual, "layer_types") else []
 
 
 def _is_set(usual: Any, name: str) -> bool:
