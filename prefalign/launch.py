@@ -70,32 +70,14 @@ def is_finished(config: RunConfig) -> bool:
     return (config.output.dir / RUN_FILE).exists()
 
 
-def preflight(config: RunConfig, *, resume: bool) -> None:
-    """Refuses a run before any model is loaded, and leaves the token stores in the cache.
-
-    Raises:
-        PrefError: the run directory holds another run, or the pairs cannot be trained on.
-    """
-    from prefalign.pair_set import read_set
-
-    directory = config.output.dir
-    if _holds_a_run(directory) and not resume:
-        raise PrefError(
-            f"{directory}: holds a run already",
-            hint="add --resume to go on with it, --overwrite to replace it, or choose another with "
-            "--set output.dir=DIR",
-        )
-    for source in filter(None, (config.data.train, config.data.test)):
-        read_set(source, config)
-
-
-def _holds_a_run(directory: Path) -> bool:
+def holds_a_run(directory: Path) -> bool:
+    """Returns whether a run, finished or not, has left anything to go on from."""
     return (directory / RUN_FILE).exists() or any(directory.glob("checkpoint-*"))
 
 
 def clear(directory: Path) -> None:
     """Removes what an earlier run left in `directory`; a directory without one is left alone."""
-    if not _holds_a_run(directory):
+    if not holds_a_run(directory):
         return
     for pattern in _OUTPUTS:
         for path in directory.glob(pattern):

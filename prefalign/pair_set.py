@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prefalign.config import RunConfig
 from prefalign.labels import label_probabilities
 from prefalign.losses import loss_of
-from prefalign.preflight import refuse_fatal
+from prefalign.preflight.findings import refuse_fatal
 from prefalign.progress import Phase, Reporter
 from prefalign.record import DataRecord
 from prefalign.tokenise import TokenStore, tokenise

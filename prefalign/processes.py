@@ -52,9 +52,19 @@ def asked_in(line: Sequence[str]) -> int | None:
     options = dict(_options(line))
     asked = options.get("--num_processes") or options.get("--num-processes")
     file = options.get("--config_file") or options.get("--config-file")
+    if file is None and "--cpu" not in line:
+        file = _default_config()
     if asked is None and file is not None:
         asked = yaml.safe_load(Path(file).read_text()).get("num_processes")
     return None if asked is None else int(asked)
+
+
+def _default_config() -> str | None:
+    """Returns what `accelerate config` has written: its launcher reads it where no other is named."""
+    from huggingface_hub.constants import HF_HOME
+
+    file = Path(HF_HOME) / "accelerate" / "default_config.yaml"
+    return str(file) if file.is_file() else None
 
 
 def _options(line: Sequence[str]) -> list[tuple[str, str]]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from prefalign.config import RunConfig
 from prefalign.errors import Interrupted, OutOfMemory, TrainingFailed
-from prefalign.launch import SUPERVISED, preflight, write_outcome
+from prefalign.launch import SUPERVISED, write_outcome
+from prefalign.preflight import preflight
 from prefalign.processes import refuse_missing_processes
 from prefalign.progress import Console, Pipe, Reporter, Silence
 from prefalign.started import write_started
@@ -31,7 +32,7 @@ def work(config: RunConfig, run_file: str, *, resume: bool) -> None:
         refuse_missing_processes(config, run_file)
         _refuse_untested_launchers(config)
         if supervisor is None:
-            preflight(config, resume=resume)
+            preflight(config, run_file, resume=resume)
         _log_to(config.output.dir / "logs" / f"rank-{rank}.log")
         write_started(config, rank)
         _train(config, _reporter(rank, supervised=supervisor is not None), resume=resume)

@@ -52,12 +52,12 @@ def command(
     """
     from prefalign.config import load_run
     from prefalign.launch import settle_environment
-    from prefalign.preflight import count_pairs
+    from prefalign.preflight import check_settings
 
     settle_environment()
     warnings.filterwarnings("ignore", category=FutureWarning)  # of transformers, about itself
     config = load_run(run_file, overrides)
-    count_pairs(config, str(run_file))  # files that are missing, as `validate` says it
+    check_settings(config, str(run_file))  # files that are missing, as `validate` says it
     target = _target(config, gpu, device_memory)
     from prefalign.plan import make_plan
 

@@ -45,9 +45,10 @@ def command(
         is_finished,
         is_worker,
         launch,
-        preflight,
         settle_environment,
     )
+    from prefalign.preflight import preflight, remarks
+    from prefalign.without_torch import torch_unseen
 
     settle_environment()
     config = load_run(run_file, settings)
@@ -61,7 +62,10 @@ def command(
         return
     if overwrite:
         clear(config.output.dir)
-    preflight(config, resume=resume)
+    with torch_unseen(config.model):
+        train = preflight(config, str(run_file), resume=resume)
+        for remark in remarks(config, train, divided=bool(accelerate)):
+            click.echo(remark, err=True)
     overrides = [part for setting in settings for part in ("--set", setting)]
     again = ["--resume"] if resume else []
     launch(config, ["train", str(run_file), *overrides, *again], accelerate)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from prefalign.config import RunConfig, load_run
-from prefalign.preflight import count_pairs
+from prefalign.preflight import check_settings
 
 
 @click.command()
@@ -26,7 +26,7 @@ def command(run_file: Path, overrides: tuple[str, ...]) -> None:
       prefalign validate run.yaml --set method.beta=0.3 --set model.name=./my-model
     """
     run = load_run(run_file, overrides)
-    pairs = count_pairs(run, str(run_file))
+    pairs = check_settings(run, str(run_file))
     click.echo(f"{run_file} is valid")
     for name, settings in summary(run, pairs):
         click.echo(f"  {name:<10}{settings}")

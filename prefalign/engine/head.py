@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-CHUNK = 512
-"""Positions whose logits exist at once: 512 x 128k vocabulary in fp32 is 256 MiB."""
+from prefalign.engine.chunk import CHUNK
 
 
 class TokenScores(NamedTuple):

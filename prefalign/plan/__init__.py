@@ -135,7 +135,7 @@ def _totals(
 ) -> Totals:
     from prefalign.dataset import PairDataset, pairs_seen
     from prefalign.losses import NllParams
-    from prefalign.plan.schedule import steps_in_all
+    from prefalign.plan.steps import steps_in_all
     from prefalign.plan.totals import totals
 
     method, pairs = config.method, len(train.store)

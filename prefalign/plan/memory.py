@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from prefalign.engine.head import CHUNK
+from prefalign.engine.chunk import CHUNK
 from prefalign.launch import KERNELS
 from prefalign.plan.activations import BF16, FP32, Numbers, kept_bytes, layer_bytes
 from prefalign.plan.reads import Reads

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from prefalign.engine.logps import Batch
+if TYPE_CHECKING:
+    from prefalign.engine.logps import Batch
 
 
 class Reads(NamedTuple):

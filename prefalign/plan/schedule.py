@@ -14,6 +14,7 @@ from prefalign.dataset import MicroBatch, PairDataset
 from prefalign.engine.bins import Limits
 from prefalign.engine.collate import collate
 from prefalign.plan.reads import Reads, reads
+from prefalign.plan.steps import steps_in_all
 
 
 class Pass(NamedTuple):
@@ -32,18 +33,6 @@ class Pass(NamedTuple):
     pairs: int
     tokens: int
     reads: Reads
-
-
-def steps_per_epoch(config: RunConfig, pairs: int) -> int:
-    """Returns the optimiser steps of an epoch; its last one may be smaller."""
-    return -(-pairs // min(config.batch.global_batch_size, pairs))
-
-
-def steps_in_all(config: RunConfig, pairs: int) -> int:
-    """Returns the optimiser steps of the run."""
-    if config.optim.max_steps is not None:
-        return config.optim.max_steps
-    return int(np.ceil(config.optim.epochs * steps_per_epoch(config, pairs)))
 
 
 def training_passes(config: RunConfig, data: PairDataset, processes: int) -> Iterator[Pass]:

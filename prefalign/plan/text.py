@@ -109,11 +109,11 @@ def _memory(plan: Plan) -> Iterator[str]:
     memory = plan.memory
     yield f"memory of one {'process' if plan.device == 'cpu' else plan.device}"
     for name in ("weights", "gradients", "optimizer", "copies", "activations", "head"):
-        yield f"{_INDENT}{name:<14}{_bytes(getattr(memory, name)):>9}"
+        yield f"{_INDENT}{name:<14}{bytes_text(getattr(memory, name)):>9}"
     for name in ("training", "fragmentation", "kernels", "scoring", "loading", "process"):
         if number := getattr(memory, name):
-            yield f"{_INDENT}{name:<14}{_bytes(number):>9}  {_PHASES[name]}"
-    yield f"{_INDENT}{'peak':<14}{_bytes(memory.peak):>9}"
+            yield f"{_INDENT}{name:<14}{bytes_text(number):>9}  {_PHASES[name]}"
+    yield f"{_INDENT}{'peak':<14}{bytes_text(memory.peak):>9}"
     if plan.fit is not None:
         yield f"{_INDENT}{_fit(plan, memory)}"
 
@@ -121,7 +121,7 @@ def _memory(plan: Plan) -> Iterator[str]:
 def _fit(plan: Plan, memory: Memory) -> str:
     fit = plan.fit
     assert fit is not None
-    kept = f"{_bytes(fit.kept_back)} kept back"
+    kept = f"{bytes_text(fit.kept_back)} kept back"
     verdict = "fits into" if fit.fits else "does not fit into"
     remedy = (
         ""
@@ -129,10 +129,15 @@ def _fit(plan: Plan, memory: Memory) -> str:
         else "; lower batch.micro_batch_size or data.max_length, or set"
         " hardware.gradient_checkpointing=true"
     )
-    return f"{_bytes(memory.peak)} {verdict} {_bytes(fit.device_memory)} ({kept}){remedy}"
+    return f"{bytes_text(memory.peak)} {verdict} {bytes_text(fit.device_memory)} ({kept}){remedy}"
 
 
-def _bytes(number: int) -> str:
+def bytes_text(number: int) -> str:
+    """Returns an amount of memory as people say it.
+
+    >>> bytes_text(1_500_000), bytes_text(80_000_000_000)
+    ('1.5 MB', '80.00 GB')
+    """
     if number == 0:
         return "none"
     return f"{number / 1e9:.2f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"

@@ -17,10 +17,9 @@ from prefalign.plan.schedule import (
     Pass,
     evaluations,
     scoring_passes,
-    steps_in_all,
-    steps_per_epoch,
     training_passes,
 )
+from prefalign.plan.steps import steps_in_all, steps_per_epoch
 
 Progress: TypeAlias = Callable[[int], object]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from prefalign.compare import compare
-from prefalign.launch import is_finished, launch, preflight
+from prefalign.launch import is_finished, launch
+from prefalign.preflight import preflight
 from prefalign.sweep.grid import Trial
 from prefalign.sweep.record import Outcome, Sweep
 from prefdata.errors import PrefError
@@ -61,7 +62,7 @@ def _train(trial: Trial) -> str | None:
     """Runs one training like `prefalign train --resume`; returns why it failed, if it did."""
     overrides = [part for setting in trial.overrides for part in ("--set", setting)]
     try:
-        preflight(trial.config, resume=True)
+        preflight(trial.config, str(trial.run_file), resume=True)
         launch(trial.config, ["train", str(trial.run_file), *overrides, "--resume"])
     except PrefError as error:
         if error.exit_code > _SIGNALLED:

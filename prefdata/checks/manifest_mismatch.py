@@ -22,13 +22,12 @@ None. Convert or curate again; changes belong into a command, which writes a new
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
-from prefdata.checks import Evidence, Provenance, set_rule
-from prefdata.io.manifest import sha256
+from prefdata.checks import Evidence, set_rule
+from prefdata.io.manifest import differences
 from prefdata.texts.messages import about_the_set
 
 
@@ -36,14 +35,7 @@ from prefdata.texts.messages import about_the_set
 def manifest_mismatch(data: Evidence) -> pl.DataFrame:
     """Returns one row for each file that is not what its manifest says."""
     return about_the_set(
-        sentence for file in data.provenance or () for sentence in _differences(file)
+        sentence
+        for file in data.provenance or ()
+        for sentence in differences(Path(file.path), file.manifest or {})
     )
-
-
-def _differences(file: Provenance) -> Iterator[str]:
-    path = Path(file.path)
-    for entry in (file.manifest or {}).get("outputs", ()):
-        if entry.get("file") == path.name and path.is_file():
-            told, found = entry.get("sha256"), sha256(path)
-            if told and told != found:
-                yield f"{path} has the SHA-256 {found[:12]}…, its manifest says {told[:12]}…"

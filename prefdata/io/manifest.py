@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,20 @@ def write_manifest(manifest: Manifest, output: Path) -> Path:
     with atomic(path) as temporary:
         temporary.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def differences(path: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a sentence where a file is not the one that `manifest`, as JSON, says was written.
+
+    Args:
+        path: the file; one that is not there differs in nothing.
+        manifest: as it stands beside the file.
+    """
+    for entry in manifest.get("outputs", ()):
+        if entry.get("file") == path.name and path.is_file():
+            told, found = entry.get("sha256"), sha256(path)
+            if told and told != found:
+                yield f"{path} has the SHA-256 {found[:12]}…, its manifest says {told[:12]}…"
 
 
 def stated_terms(source: Path) -> dict[str, Any]:

@@ -1,75 +1,21 @@
 """Real launches: `prefalign train` and `accelerate launch`, one and two CPU processes, and refusals."""
 
 import json
-import os
+import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from prefalign.config import RunConfig
 from prefalign.launch import clear, is_worker, launch_line
 from prefalign.processes import asked_in
 from prefdata.frame import pairs_table, to_polars
 from prefdata.types import Message, Origin, Pair
-from tests.prefalign.toys import write_toy_pairs
-
-ENVIRONMENT = {
-    **{k: v for k, v in os.environ.items() if not k.startswith(("ACCELERATE_", "PREFALIGN_"))},
-    "PYTHONPATH": os.pathsep.join(sys.path),
-    "OMP_NUM_THREADS": "1",
-}
-TRAIN = [sys.executable, "-m", "prefalign", "train"]
-ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch"]
-
-
-class Workplace:
-    """A directory with a run file, and a way to run commands in it."""
-
-    def __init__(self, directory: Path, settings: dict[str, Any]) -> None:
-        self.directory = directory
-        self.run_file = directory / "run.yaml"
-        self.run_file.write_text(yaml.safe_dump(settings))
-        self.environment = ENVIRONMENT | {"PREFALIGN_CACHE": str(directory / "cache")}
-
-    def run(self, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            command,
-            cwd=self.directory,
-            env=self.environment | variables,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-
-    def losses(self, run: str) -> list[float]:
-        lines = (self.directory / run / "metrics.jsonl").read_text().splitlines()
-        return [line["loss"] for line in map(json.loads, lines) if line["kind"] == "train"]
-
-
-@pytest.fixture
-def workplace(tmp_path: Path, tiny_model: Path) -> Workplace:
-    """Five steps of DPO: four global batches of 8 pairs and one of 3."""
-    settings = {
-        "data": {
-            "train": str(write_toy_pairs(tmp_path / "train.parquet", 35)),
-            "test": str(write_toy_pairs(tmp_path / "test.parquet", 5, first=100)),
-        },
-        "model": {"name": str(tiny_model)},
-        "method": {"name": "dpo"},
-        "optim": {"learning_rate": 1e-3, "warmup_ratio": 0.0},
-        "batch": {"global_batch_size": 8, "micro_batch_size": 2},
-        "hardware": {"device": "cpu", "precision": "fp32"},
-        "output": {"dir": "one"},
-    }
-    return Workplace(tmp_path, settings)
-
+from tests.prefalign.workplace import ACCELERATE, TRAIN, Workplace
 
 BY_HAND = [
     *ACCELERATE, "--multi_gpu", "--num_machines", "1", "--num_processes", "2",
@@ -196,15 +142,15 @@ def test_a_model_that_is_not_there(workplace: Workplace) -> None:
 
 @pytest.mark.slow
 def test_a_failure_inside_a_worker_is_one_message(workplace: Workplace, tiny_model: Path) -> None:
-    # the tokenizer is there, the weights are not: only the worker finds out
+    # its files are whole, and its weights are not those that its configuration asks for
     broken = workplace.directory / "broken"
-    broken.mkdir()
-    for file in tiny_model.iterdir():
-        if file.suffix != ".safetensors":
-            (broken / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(tiny_model, broken)
+    config = json.loads((broken / "config.json").read_text())
+    (broken / "config.json").write_text(json.dumps(config | {"hidden_size": 48}))
     done = workplace.run(*TRAIN, "run.yaml", "--set", f"model.name={broken}")
-    assert done.returncode == 2
-    assert f"error: cannot load the model {broken}" in done.stderr
+    assert done.returncode == 1
+    assert "error: training stopped: RuntimeError: " in done.stderr
+    assert "hint: the traceback is in one/logs" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= 4
 
@@ -260,6 +206,19 @@ def test_a_launcher_s_config_file_asks_too(tmp_path: Path) -> None:
     file = tmp_path / "accelerate.yaml"
     file.write_text("num_processes: 3\n")
     assert asked_in(["accelerate", "launch", "--config_file", str(file)]) == 3
+
+
+def test_what_accelerate_config_has_written_asks_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "accelerate").mkdir()
+    (tmp_path / "accelerate" / "default_config.yaml").write_text("num_processes: 4\n")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
+    assert asked_in(["accelerate", "launch", "-m", "prefalign"]) == 4
+    assert asked_in(["accelerate", "launch", "--num_processes", "2", "-m", "prefalign"]) == 2
+    assert (
+        asked_in(["accelerate", "launch", "--cpu", "-m", "prefalign"]) is None
+    )  # it is not read then
 
 
 def test_a_worker_knows_what_it_is() -> None:

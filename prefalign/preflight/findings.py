@@ -1,17 +1,10 @@
-"""What is refused before a model is loaded: files that hold no pairs, and pairs that spoil a run."""
+"""Pairs that spoil a run: those that have no gradient, and those that no log-prob exists for."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from prefalign.config import RunConfig
-from prefdata.errors import ConfigError, InputError, PrefError
-from prefdata.io import hub
-from prefdata.io.read import read
-from prefdata.schema import PairRow
+from prefdata.errors import PrefError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,81 +12,6 @@ if TYPE_CHECKING:
     from prefalign.tokenise import TokenStore
 
 _SHOWN = 5  # rows named for each rule
-_LOCAL = ("/", "./", "../", "~")
-
-
-def count_pairs(run: RunConfig, source: str) -> dict[str, int | None]:
-    """Returns the number of pairs in each data file of a run; None where it is not known yet.
-
-    Looks at the schema and the first row of each file, not at all of them.
-
-    Args:
-        run: the run.
-        source: the run file, for messages.
-
-    Raises:
-        ConfigError: files are missing or hold no canonical pairs, or the model's directory is missing.
-    """
-    counts: dict[str, int | None] = {}
-    problems = []
-    hints = []
-    for key, name in (("train", run.data.train), ("test", run.data.test)):
-        if name is None:
-            continue
-        try:
-            counts[key] = None if hub.is_name(name) else _count(name)
-        except InputError as error:
-            problems.append(f"data.{key}: {error.message}")
-            hints.append(error.hint)
-    if run.model.name.startswith(_LOCAL) and not Path(run.model.name).exists():
-        problems.append(f"model.name: {run.model.name}: no such file or directory")
-    if problems:
-        raise ConfigError(
-            problems, source=source, hint="; ".join(filter(None, dict.fromkeys(hints)))
-        )
-    return counts
-
-
-def _count(name: str) -> int | None:
-    """Returns the number of pairs in a file; None where counting them means reading all of it."""
-    if not Path(name).exists():
-        raise InputError(
-            f"{name}: no such file",
-            hint="make it: prefdata convert votes.json -o pairs.parquet && "
-            "prefdata split pairs.parquet -o data",
-        )
-    path = Path(name)
-    first = next((row for row in read(name, path) if row.record is not None or row.error), None)
-    if first is None:
-        raise InputError(f"{name}: holds no pairs")
-    why = first.error.message if first.error else _not_a_pair(first.record)
-    if why:
-        raise InputError(
-            f"{name}:{first.number}: not a canonical pair: {why}",
-            hint=f"prefdata convert {name} -o pairs.parquet",
-        )
-    return _rows(path)
-
-
-def _not_a_pair(record: object) -> str | None:
-    """Returns what keeps a record from being a canonical pair; None for nothing."""
-    try:
-        PairRow.model_validate(record)
-    except ValidationError as error:
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return None
-
-
-def _rows(path: Path) -> int | None:
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        return int(pq.read_metadata(path).num_rows)
-    if path.suffix == ".jsonl":
-        with path.open("rb") as file:
-            return sum(1 for line in file if not line.isspace())
-    return None
 
 
 def refuse_fatal(pairs: pl.DataFrame, store: TokenStore, source: str) -> None:

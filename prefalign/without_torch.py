@@ -1,0 +1,47 @@
+"""Tokenizers without torch, in a process that runs no model: seconds sooner.
+
+transformers imports torch wherever it finds it, also for a tokenizer, and what it has found it remembers.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefalign.config import Model
+
+
+@contextmanager
+def torch_unseen(model: Model) -> Iterator[None]:
+    """Lets transformers be imported as where torch is not installed.
+
+    Only for a process that runs no model afterwards. Nothing changes where torch is loaded already, or
+    where the tokenizer may need it: one in a GGUF file, or one with code of its own.
+
+    Args:
+        model: whose tokenizer will be loaded.
+    """
+    if "torch" in sys.modules or model.trust_remote_code or _is_gguf(model.name):
+        yield
+        return
+    sys.modules["torch"] = None  # type: ignore[assignment] # what Python takes for not installed
+    advice = logging.getLogger("transformers")
+    advice.addFilter(_is_no_advice)
+    try:
+        yield
+    finally:
+        advice.removeFilter(_is_no_advice)
+        del sys.modules["torch"]
+
+
+def _is_no_advice(record: logging.LogRecord) -> bool:
+    """Keeps back that models cannot be run without torch, which nobody wants to here."""
+    return "PyTorch was not found" not in record.msg
+
+
+def _is_gguf(name: str) -> bool:
+    path = Path(name)
+    return path.suffix == ".gguf" or (path.is_dir() and not (path / "tokenizer.json").exists())
