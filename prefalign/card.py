@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -83,7 +84,7 @@ def card(record: RunRecord, *, merged: bool = False) -> str:
         seen=record.cost.pairs_seen,
         trainable=record.model.trainable_parameters,
         parameters=record.model.parameters,
-        kind=("LoRA, merged" if merged else "LoRA") if lora else "full",
+        kind=_kind(lora, merged=merged),
         precision=record.precision,
         manifest=_manifest(record.train),
         fingerprint=record.train.token_fingerprint,
@@ -93,6 +94,13 @@ def card(record: RunRecord, *, merged: bool = False) -> str:
         device=record.cost.device,
         results=_results(record),
     )
+
+
+def _kind(lora: dict[str, Any] | None, *, merged: bool) -> str:
+    """Returns what was trained, in a few words."""
+    if lora is None:
+        return "full"
+    return ("DoRA" if lora.get("dora") else "LoRA") + (", merged" if merged else "")
 
 
 def is_hub_name(name: str) -> bool:

@@ -52,6 +52,7 @@ class Lora(_Group):
     r: int = Field(16, ge=1)
     alpha: float = Field(32, gt=0)
     dropout: float = Field(0.0, ge=0, lt=1)
+    dora: bool = Field(default=False, description="sizes and directions apart, arXiv:2402.09353")
     target_modules: str | list[str] = "all-linear"
 
 

@@ -132,6 +132,7 @@ def lora_config(lora: config.Lora) -> LoraConfig:
         r=lora.r,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
+        use_dora=lora.dora,
         target_modules=lora.target_modules,
         task_type="CAUSAL_LM",
     )

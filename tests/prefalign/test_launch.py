@@ -26,16 +26,21 @@ BY_HAND = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "two_processes"),
+    ("method", "lora", "two_processes"),
     [
-        ("dpo, loss: [aot, sft], ld_alpha: 0.5", [*TRAIN, "--set", "hardware.num_processes=2"]),
-        ("orpo", BY_HAND),
+        (
+            "dpo, loss: [aot, sft], ld_alpha: 0.5",
+            "null",
+            [*TRAIN, "--set", "hardware.num_processes=2"],
+        ),
+        ("orpo", "null", BY_HAND),
+        ("dpo", "{r: 4, dora: true}", BY_HAND),
     ],
 )
 def test_two_processes_lose_what_one_does(
-    workplace: Workplace, method: str, two_processes: list[str]
+    workplace: Workplace, method: str, lora: str, two_processes: list[str]
 ) -> None:
-    choose = ["run.yaml", "--set", f"method={{name: {method}}}"]
+    choose = ["run.yaml", "--set", f"method={{name: {method}}}", "--set", f"model.lora={lora}"]
     one = workplace.run(*TRAIN, *choose)
     assert (one.returncode, one.stdout) == (0, "one\n"), one.stderr
     two = workplace.run(
