@@ -97,7 +97,7 @@ def _store(model: str, pairs: Path, ids: Path, max_length: int) -> None:
     rendered = []
     data = Data(train=str(pairs), max_length=max_length)
     with timed(pairs=read.height) as facts:
-        store = tokenise(read, model, data, progress=rendered.append)
+        store = tokenise(read, load_tokenizer(model), data, progress=rendered.append)
         facts.update(library=store.library, rendered=sum(rendered), left=len(store))
     pl.DataFrame(store.table.select(["prompt_ids", "chosen_ids", "rejected_ids"])).write_parquet(
         ids

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -60,14 +59,13 @@ def card(record: RunRecord, *, merged: bool = False) -> str:
         merged: the weights are whole: adapters, if it trained any, are part of them.
     """
     method = record.config["method"]
-    lora = record.config["model"]["lora"]
-    adapters = bool(lora) and not merged
+    adapters = record.trained_adapters and not merged
     settings = ", ".join(
         f"{name} {value}" for name, value in method.items() if name != "name" and value is not None
     )
-    on_hub = is_hub_name(record.model.name)
+    base = record.model.adapters_of or record.model.name
     front = {
-        **({"base_model": record.model.name} if on_hub else {}),
+        **({"base_model": base} if is_hub_name(base) else {}),
         "library_name": "peft" if adapters else "transformers",
         "tags": [method["name"], "preference", "prefalign", *(["lora"] if adapters else [])],
     }
@@ -76,7 +74,7 @@ def card(record: RunRecord, *, merged: bool = False) -> str:
         title=f"{Path(record.model.name).name}-{method['name']}",
         method=method["name"].upper(),
         paper=loss_of(LOSSES.get(method["name"]).params.model_validate(method)).paper,
-        base=record.model.name if on_hub else Path(record.model.name).name,
+        base=_shown(record.model.name),
         settings=settings,
         pairs=record.train.pairs,
         source=Path(record.train.source).name,
@@ -84,7 +82,7 @@ def card(record: RunRecord, *, merged: bool = False) -> str:
         seen=record.cost.pairs_seen,
         trainable=record.model.trainable_parameters,
         parameters=record.model.parameters,
-        kind=_kind(lora, merged=merged),
+        kind=_kind(record, merged=merged),
         precision=record.precision,
         manifest=_manifest(record.train),
         fingerprint=record.train.token_fingerprint,
@@ -96,11 +94,23 @@ def card(record: RunRecord, *, merged: bool = False) -> str:
     )
 
 
-def _kind(lora: dict[str, Any] | None, *, merged: bool) -> str:
+def _kind(record: RunRecord, *, merged: bool) -> str:
     """Returns what was trained, in a few words."""
-    if lora is None:
+    if not record.trained_adapters:
         return "full"
-    return ("DoRA" if lora.get("dora") else "LoRA") + (", merged" if merged else "")
+    lora = record.config["model"]["lora"]
+    kind = "DoRA" if lora and lora["dora"] else "LoRA"
+    further = (
+        f" of {_shown(record.model.adapters_of)}, trained further"
+        if record.model.adapters_of
+        else ""
+    )
+    return kind + further + (", merged" if merged else "")
+
+
+def _shown(name: str) -> str:
+    """Returns a model's name, of a directory only the last part: the rest is this machine's."""
+    return name if is_hub_name(name) else Path(name).name
 
 
 def is_hub_name(name: str) -> bool:

@@ -55,7 +55,7 @@ def remarks(runs: list[FinishedRun]) -> list[str]:
 
 def _must_agree(runs: list[FinishedRun], *, own_pairs: bool) -> list[Fact]:
     # A digest is of the weights as they are stored, so across precisions it says nothing.
-    stored = {(run.record.precision, run.base.lora is None) for run in runs}
+    stored = {(run.record.precision, run.record.trained_adapters) for run in runs}
     base: Fact = (
         ("base model", lambda record: f"{record.model.name} ({_short(record.model.digest)})")
         if len(stored) == 1

@@ -126,11 +126,12 @@ def _ordered(pairs: pl.DataFrame, ids: list[str]) -> pl.DataFrame:
 
 def _scored(runs: list[FinishedRun], source: str, reporter: Reporter) -> Evidence:
     from prefalign.tokenise import tokenise
+    from prefalign.tokenizer import tokenizer_of
 
     pairs = read_pairs(source)
     base = runs[0].base
     data = Data(**runs[0].record.config["data"])
-    store = tokenise(pairs, base.name, data, trust_remote_code=base.trust_remote_code)
+    store = tokenise(pairs, tokenizer_of(base), data)
     scores = [
         _score(name, model, store, record.precision, reporter)
         for name, model, record in models(runs)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import ValidationError
 
+from prefalign.adapters import ADAPTER_FILE, base_under
 from prefalign.card import card
 from prefalign.checkpoints import newest_checkpoint
-from prefalign.config import Lora, Model
+from prefalign.config import Model
 from prefalign.record import MODEL_DIR, RUN_FILE, RunRecord, read_run
 from prefdata.errors import InputError
 from prefdata.io.write import atomic_directory
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Stored: TypeAlias = Literal["base", "fp32", "bf16"]
 
-ADAPTER_FILE = "adapter_config.json"
 _PROBE = 32  # tokens on which the merged model is held against the adapters
 
 
@@ -30,13 +30,18 @@ class Adapter:
 
     Attributes:
         directory: with `adapter_config.json`.
-        base: the model without them.
+        base: the model block that they are loaded with.
         record: of the run that trained them; None where it is unknown or has not come to its end.
     """
 
     directory: Path
     base: Model
     record: RunRecord | None
+
+    @property
+    def base_name(self) -> str:
+        """The directory or hub name of the model that they belong to."""
+        return base_under(self.base.name) or self.base.name
 
 
 def merge(source: Path, output: Path, *, stored: Stored = "base") -> float:
@@ -72,7 +77,7 @@ def find_adapter(source: Path) -> Adapter:
     """
     directory = source if (source / ADAPTER_FILE).exists() else source / MODEL_DIR
     record = _record(source) or _record(source.parent)
-    if record is not None and record.config["model"]["lora"] is None:
+    if record is not None and not record.trained_adapters:
         raise InputError(
             f"{source}: all weights were trained, so there are no adapters to merge",
             hint="the trained model is in the run's directory model",
@@ -81,10 +86,7 @@ def find_adapter(source: Path) -> Adapter:
         raise _no_adapters(source)
     if record is not None:
         return Adapter(directory, Model(**record.config["model"]), record)
-    from peft import PeftConfig
-
-    name = PeftConfig.from_pretrained(str(directory)).base_model_name_or_path
-    return Adapter(directory, Model(name=name, lora=Lora()), None)
+    return Adapter(directory, Model(name=str(directory)), None)
 
 
 def _no_adapters(source: Path) -> InputError:
@@ -120,14 +122,15 @@ def _load_base(adapter: Adapter) -> Any:
     Raises:
         InputError: it cannot be loaded, or its weights are not those that the run started from.
     """
-    from prefalign.model import load_model, weights_digest
+    from prefalign.model import load_base, weights_digest
 
     record = adapter.record
-    model: Any = load_model(adapter.base, record.precision if record else "fp32")
-    if record is not None and weights_digest(model) != record.model.digest:
+    model: Any = load_base(adapter.base, record.precision if record else "fp32")
+    digest = record and (record.model.base_digest or record.model.digest)
+    if digest and weights_digest(model) != digest:
         raise InputError(
-            f"{adapter.base.name}: its weights have changed since the adapters were trained on them",
-            hint=f"merge into the weights with the digest {record.model.digest} in {RUN_FILE}",
+            f"{adapter.base_name}: its weights have changed since the adapters were trained on them",
+            hint=f"merge into the weights with the digest {digest} in {RUN_FILE}",
         )
     return model.float()
 
@@ -141,7 +144,7 @@ def _dtype(base: Model, stored: Stored) -> torch.dtype:
 
     if stored != "base":
         return torch.bfloat16 if stored == "bf16" else torch.float32
-    source, options = locate(base.name)
+    source, options = locate(base_under(base.name) or base.name)
     options.pop("quantization_config", None)
     config = AutoConfig.from_pretrained(source, trust_remote_code=base.trust_remote_code, **options)
     return config.dtype or torch.float32
@@ -174,17 +177,13 @@ def _save(merged: Any, adapter: Adapter, folder: Path) -> None:
     """Writes the model as safetensors, its generation settings, tokenizer, chat template and card."""
     from safetensors import SafetensorError
 
-    from prefdata.tokens import load_tokenizer
+    from prefalign.tokenizer import tokenizer_of
 
     try:
         merged.save_pretrained(folder)
     except SafetensorError as error:  # hides the number of the system's error in its text
         raise OSError(str(error)) from error
-    has_own = (adapter.directory / "tokenizer_config.json").exists()
-    tokenizer = load_tokenizer(
-        str(adapter.directory) if has_own else adapter.base.name,
-        trust_remote_code=adapter.base.trust_remote_code,
-    )
-    tokenizer.save_pretrained(folder)
+    own = adapter.base.model_copy(update={"name": str(adapter.directory)})
+    tokenizer_of(own).save_pretrained(folder)
     if adapter.record is not None:
         (folder / "README.md").write_text(card(adapter.record, merged=True), encoding="utf-8")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -11,6 +13,7 @@ import torch
 import xxhash
 
 from prefalign import config
+from prefalign.adapters import ADAPTER_FILE, base_under, refuse_two_adapters, trains_adapters
 from prefdata.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +24,11 @@ Precision: TypeAlias = Literal["fp32", "bf16"]
 
 SHORT = 192  # tokens: where `choose_attention` draws the line
 _UNRELATED_TO_WEIGHTS = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
+_UNRELATED_TO_ADAPTERS = (
+    "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision",
+)  # fmt: skip
+_MARKS_OF_ADAPTERS = (".lora_", ".modules_to_save.")
+_WRAPPED = re.compile(r"\.(base_layer|original_module)(?=\.)")  # as PEFT calls what it replaces
 
 
 def best_device(wanted: Literal["auto", "cpu"] = "auto") -> torch.device:
@@ -50,8 +58,8 @@ def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractC
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def load_model(model: config.Model, precision: Precision) -> PreTrainedModel:
-    """Returns the untouched model on the CPU.
+def load_model(model: config.Model, precision: Precision) -> Any:
+    """Returns the untouched model on the CPU; a PEFT model where `model.name` is that of adapters.
 
     Trained weights are fp32 masters. Weights that stay frozen under adapters are stored in the
     precision they are multiplied in.
@@ -59,10 +67,20 @@ def load_model(model: config.Model, precision: Precision) -> PreTrainedModel:
     Raises:
         InputError: there is no such model, or it is no causal language model.
     """
+    refuse_two_adapters(model)
+    whole = load_base(model, precision)
+    if base_under(model.name) is None:
+        return whole
+    return _with_adapters(whole, model.name, precision)
+
+
+def load_base(model: config.Model, precision: Precision) -> PreTrainedModel:
+    """Returns the model without any adapters, see `load_model`."""
     from transformers import AutoModelForCausalLM
 
-    dtype = torch.bfloat16 if model.lora is not None and precision == "bf16" else torch.float32
-    source, options = locate(model.name)
+    frozen = trains_adapters(model)
+    dtype = torch.bfloat16 if frozen and precision == "bf16" else torch.float32
+    source, options = locate(base_under(model.name) or model.name)
     try:
         loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, trust_remote_code=model.trust_remote_code, **options
@@ -111,17 +129,56 @@ def choose_attention(model: PreTrainedModel, longest: int) -> None:
 
 
 def add_lora(model: PreTrainedModel, lora: config.Lora, precision: Precision) -> PeftModel:
-    """Returns `model` with fresh adapters, which leave its outputs as they were; they stay fp32.
-
-    Under autocast PEFT would cast every input to fp32 only for autocast to cast it back.
-    """
+    """Returns `model` with fresh adapters, which leave its outputs as they were; they stay fp32."""
     from peft import get_peft_model
 
-    policy = get_peft_model(model, lora_config(lora))
+    return _cast_once(get_peft_model(model, lora_config(lora)), precision)
+
+
+def _with_adapters(model: PreTrainedModel, name: str, precision: Precision) -> PeftModel:
+    """Returns `model` with the adapters called `name`, in fp32 and ready to be trained further.
+
+    Raises:
+        InputError: they cannot be loaded, or are those of another model.
+    """
+    from peft import PeftModel
+
+    try:
+        policy = PeftModel.from_pretrained(model, name, is_trainable=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"cannot load the adapters {name}: {reason}",
+            hint=f"they belong to {base_under(name)}, by their {ADAPTER_FILE}",
+        ) from error
+    for weight in policy.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
+    return _cast_once(policy, precision)
+
+
+def _cast_once(policy: PeftModel, precision: Precision) -> PeftModel:
+    """Keeps PEFT from casting inputs to fp32 under autocast, only for autocast to cast them back."""
     for module in policy.modules():
         if hasattr(module, "cast_input_dtype_enabled"):
             module.cast_input_dtype_enabled = precision == "fp32"
     return policy
+
+
+def adapter_settings(model: config.Model) -> LoraConfig | None:
+    """Returns the settings, in PEFT's words, of the adapters that a run trains; None for all weights.
+
+    Raises:
+        InputError: see `prefalign.adapters`.
+    """
+    from peft import PeftConfig
+
+    refuse_two_adapters(model)
+    if base_under(model.name) is None:
+        return None if model.lora is None else lora_config(model.lora)
+    settings = PeftConfig.from_pretrained(model.name)
+    settings.inference_mode = False
+    return settings
 
 
 def lora_config(lora: config.Lora) -> LoraConfig:
@@ -146,21 +203,47 @@ def load_trained(directory: Path, base: config.Model, precision: Precision) -> A
         base: the run's model block.
         precision: the run's precision.
     """
-    if base.lora is None:
-        full = config.Model(name=str(directory), trust_remote_code=base.trust_remote_code)
-        return load_model(full, precision)
-    from peft import PeftModel
-
-    return PeftModel.from_pretrained(load_model(base, precision), str(directory))
+    if (directory / ADAPTER_FILE).exists():
+        return _with_adapters(load_base(base, precision), str(directory), precision)
+    full = config.Model(name=str(directory), trust_remote_code=base.trust_remote_code)
+    return load_model(full, precision)
 
 
-def weights_digest(model: PreTrainedModel) -> str:
-    """Returns a hash of every parameter's bytes and of the architecture's settings, 32 hex digits."""
+def weights_digest(model: Any, *, adapters: bool = True) -> str:
+    """Returns a hash of every parameter's bytes and of the architecture's settings, 32 hex digits.
+
+    Args:
+        model: a model of transformers, or a PEFT model around one.
+        adapters: its adapters and their settings count, too; without them the hash is that of the model
+            they are in.
+    """
     settings = model.config.to_dict()
     for name in _UNRELATED_TO_WEIGHTS:
         settings.pop(name, None)
     digest = xxhash.xxh3_128(json.dumps(settings, sort_keys=True, default=str).encode())
-    for name, weight in model.state_dict().items():
+    for name, weight in _named_weights(model, adapters=adapters):
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
         digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    for settings in _adapter_settings(model) if adapters else ():
+        digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     return digest.hexdigest()
+
+
+def _named_weights(model: Any, *, adapters: bool) -> Iterator[tuple[str, Any]]:
+    """Yields weights under the names that they have in the model without adapters."""
+    for name, weight in model.state_dict().items():
+        is_adapter = any(mark in name for mark in _MARKS_OF_ADAPTERS)
+        if adapters or not is_adapter:
+            plain = name.removeprefix("base_model.model.")
+            yield _WRAPPED.sub("", plain), weight
+
+
+def _adapter_settings(model: Any) -> Iterator[dict[str, Any]]:
+    """Yields what adapters compute with besides their weights."""
+    for settings in getattr(model, "peft_config", {}).values():
+        values = settings.to_dict()
+        yield {
+            name: sorted(value) if isinstance(value, set) else value
+            for name, value in values.items()
+            if name not in _UNRELATED_TO_ADAPTERS
+        }

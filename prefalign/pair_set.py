@@ -17,6 +17,7 @@ from prefalign.preflight.findings import refuse_fatal
 from prefalign.progress import Phase, Reporter
 from prefalign.record import DataRecord
 from prefalign.tokenise import TokenStore, tokenise
+from prefalign.tokenizer import tokenizer_of
 from prefdata import read_pairs
 from prefdata.io.manifest import sha256, sibling, stated_terms
 
@@ -94,9 +95,8 @@ def read_set(source: str, config: RunConfig, reporter: Reporter | None = None) -
     pairs = read_pairs(source)
     store = tokenise(
         pairs,
-        config.model.name,
+        tokenizer_of(config.model),
         config.data,
-        trust_remote_code=config.model.trust_remote_code,
         progress=Phase(reporter, "tokenising", pairs.height, "pairs") if reporter else None,
     )
     refuse_fatal(pairs, store, source)

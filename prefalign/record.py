@@ -39,8 +39,12 @@ class ModelRecord(_Part):
     """The model before training."""
 
     name: str
+    adapters_of: str | None = Field(
+        None, description="the base model, where name is that of adapters that were trained further"
+    )
     architecture: str
-    digest: str = Field(description="of the weights without adapters, xxh3-128")
+    digest: str = Field(description="of the weights that training started from, xxh3-128")
+    base_digest: str | None = Field(None, description="of that base model")
     parameters: int = Field(description="without adapters")
     trainable_parameters: int
 
@@ -91,6 +95,11 @@ class RunRecord(_Part):
     train_loss: float = Field(description="of the last logged steps")
     metrics: PairMetrics | None = Field(description="held-out pairs at the end")
     versions: dict[str, str]
+
+    @property
+    def trained_adapters(self) -> bool:
+        """Whether adapters were trained, new ones or those that it started from."""
+        return self.config["model"]["lora"] is not None or self.model.adapters_of is not None
 
 
 def versions() -> dict[str, str]:

@@ -15,11 +15,13 @@ from accelerate.utils import broadcast_object_list, gather_object
 from numpy.typing import NDArray
 from transformers import set_seed
 
+from prefalign.adapters import base_under, trains_adapters
 from prefalign.batches import global_batches, tokens_seen
 from prefalign.card import write_card
 from prefalign.checkpoints import newest_checkpoint, step_of
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
+from prefalign.engine.logps import base_of
 from prefalign.engine.reference import reference_scores
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Layout
@@ -52,13 +54,13 @@ from prefalign.record import (
     write_run,
 )
 from prefalign.sharding import is_sharded, shard
+from prefalign.tokenizer import tokenizer_of
 from prefalign.trainer import PreferenceTrainer, training_arguments
 from prefdata.errors import ConfigError
-from prefdata.tokens import load_tokenizer
 
 if TYPE_CHECKING:
     import polars as pl
-    from transformers import PreTrainedModel, TrainingArguments
+    from transformers import TrainingArguments
 
 
 def train(config: RunConfig, reporter: Reporter, *, resume: bool = False) -> RunRecord:
@@ -112,16 +114,18 @@ class Run:
         """Returns the model as it starts, on this process's device or divided among all."""
         set_seed(self.config.optim.seed)
         model = load_model(self.config.model, self.precision)
-        digest = [weights_digest(model) if self.is_first else ""]
-        broadcast_object_list(digest)
-        self.digest = digest[0]
-        self.parameters, self.architecture = model.num_parameters(), type(model).__name__
+        self.adapters_of = base_under(self.config.model.name)
+        digests: list[Any] = [_digests(model) if self.is_first else None]
+        broadcast_object_list(digests)
+        self.digest, self.base_digest = digests[0]
+        self.parameters = _parameters_of_base(model)
+        self.architecture = type(base_of(model)).__name__
         policy = self._place(model)
         sets = filter(None, (self.train_set, self.test_set))
         choose_attention(model, max(pairs.longest for pairs in sets))
         return policy
 
-    def _place(self, model: PreTrainedModel) -> Any:
+    def _place(self, model: Any) -> Any:
         """Returns `model` where it will run, with the adapters that our trainer gives it."""
         lora = self.config.model.lora
         ours = self.engine is None
@@ -152,6 +156,7 @@ class Run:
             self.model,
             PairDataset(pairs.store.table, layout=self.layout, tails=tails),
             digest=self.digest,
+            with_adapters=self.adapters_of is not None,
             micro_batch_size=self.config.eval.micro_batch_size,
             device=self.arguments.device,
             precision=self.precision,
@@ -265,9 +270,7 @@ class Run:
         )
         trainer.save_model(str(directory / MODEL_DIR))
         if self.is_first:
-            model = self.config.model
-            tokenizer = load_tokenizer(model.name, trust_remote_code=model.trust_remote_code)
-            tokenizer.save_pretrained(directory / MODEL_DIR)
+            tokenizer_of(self.config.model).save_pretrained(directory / MODEL_DIR)
             for log in (trainer.instruments.evaluations, trainer.instruments.trained):
                 if log is not None:
                     log.close()
@@ -281,8 +284,10 @@ class Run:
         policy = trainer.accelerator.unwrap_model(trainer.model)
         return ModelRecord(
             name=self.config.model.name,
+            adapters_of=self.adapters_of,
             architecture=self.architecture,
             digest=self.digest,
+            base_digest=self.base_digest,
             parameters=self.parameters,
             trainable_parameters=sum(p.numel() for p in policy.parameters() if p.requires_grad),
         )
@@ -300,7 +305,7 @@ class Run:
         steps = trainer.state.global_step
         tokens = self._tokens_seen(trainer, steps)
         forward = 2.0 * self.parameters
-        backward = forward if self.config.model.lora else 2 * forward
+        backward = forward if trains_adapters(self.config.model) else 2 * forward
         return Cost(
             steps=steps,
             pairs_seen=self.pairs_seen(steps),
@@ -321,11 +326,29 @@ class Run:
         return round(self.train_set.tokens * self.pairs_seen(steps) / len(self.train_set.store))
 
 
+def _digests(model: Any) -> tuple[str, str | None]:
+    """Returns the digests of a model and, where it has adapters, of the one they are in."""
+    has_adapters = base_of(model) is not model
+    return weights_digest(model), weights_digest(model, adapters=False) if has_adapters else None
+
+
+def _parameters_of_base(model: Any) -> int:
+    """Returns how many parameters a model has that are not its adapters'."""
+    if base_of(model) is model:
+        return int(model.num_parameters())
+    return sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
+
+
 def _trl_engine(config: RunConfig) -> ModuleType:
     """Returns the module that adapts TRL's trainer for the run's method."""
     name = f"prefalign.engine.trl_{config.method.name}"
     if find_spec(name) is None:
         problem = f"engine: there is no adapter to TRL for {config.method.name}"
+        raise ConfigError([problem], source="engine trl", hint="use engine prefalign")
+    if base_under(config.model.name) is not None:
+        problem = (
+            f"model.name: {config.model.name} holds adapters, and TRL's trainers get whole models"
+        )
         raise ConfigError([problem], source="engine trl", hint="use engine prefalign")
     return import_module(name)
 

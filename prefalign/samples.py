@@ -54,10 +54,9 @@ def _completions(
 ) -> dict[str, list[str]]:
     from prefalign.generate import complete
     from prefalign.model import autocast
-    from prefdata.tokens import load_tokenizer
+    from prefalign.tokenizer import tokenizer_of
 
-    base = runs[0].base
-    tokenizer = load_tokenizer(base.name, trust_remote_code=base.trust_remote_code)
+    tokenizer = tokenizer_of(runs[0].base)
     prompts = _prompts(tokenizer, pairs)
     reporter.begin("writing samples", len(runs) + 1, "models")
     completions = {}

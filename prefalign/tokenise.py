@@ -20,7 +20,7 @@ import xxhash
 from prefalign.cache import cache_dir, once
 from prefalign.config import Data
 from prefalign.token_file import read_tokens, write_tokens
-from prefdata.tokens import load_tokenizer, tokenizer_digest, truncate
+from prefdata.tokens import tokenizer_digest, truncate
 from prefdata.tokens.render import TOKENS, Progress, encoder_for, render_batches
 
 if TYPE_CHECKING:
@@ -68,10 +68,9 @@ class TokenStore:
 
 def tokenise(
     pairs: pl.DataFrame,
-    tokenizer_name: str,
+    tokenizer: PreTrainedTokenizerBase,
     data: Data,
     *,
-    trust_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> TokenStore:
     """Returns the token store of `pairs`, from the cache if it is there.
@@ -80,16 +79,13 @@ def tokenise(
 
     Args:
         pairs: canonical pairs.
-        tokenizer_name: directory, hub name or GGUF file.
+        tokenizer: with a chat template, from `prefdata.tokens.load_tokenizer`.
         data: `max_length` and `truncation`.
-        trust_remote_code: run Python code that comes with the tokenizer.
         progress: called with the number of pairs done after each batch, where it renders.
 
     Raises:
-        InputError: the tokenizer cannot be loaded, its template refuses pairs, or the cache cannot be
-            written.
+        InputError: the template refuses pairs, or the cache cannot be written.
     """
-    tokenizer = load_tokenizer(tokenizer_name, trust_remote_code=trust_remote_code)
     directory = cache_dir("tokens")
     key = _key(pairs, tokenizer)
     whole = directory / f"{key}.arrow"

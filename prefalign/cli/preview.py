@@ -44,14 +44,14 @@ def command(
       prefalign preview run.yaml -n 3
       prefalign preview run.yaml --test --set data.max_length=512 -o preview.html
     """
+    from prefalign.tokenizer import tokenizer_of
     from prefdata import read_pairs
-    from prefdata.tokens import load_tokenizer
     from prefdata.tokens.trainers import open_trainer
 
     run = load_run(run_file, overrides)
     source = _source(run, str(run_file), test=test)
     pairs = read_pairs(source)
-    tokenizer = load_tokenizer(run.model.name, trust_remote_code=run.model.trust_remote_code)
+    tokenizer = tokenizer_of(run.model)
     trainer = open_trainer(
         "prefalign",
         tokenizer,

@@ -8,7 +8,7 @@ directory, other epochs or a subset of the pairs compute nothing, and added pair
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,21 +39,23 @@ def reference_scores(
     data: PairDataset,
     *,
     digest: str,
+    with_adapters: bool = False,
     micro_batch_size: int,
     device: torch.device,
     precision: Precision,
     progress: Progress | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> pl.DataFrame:
-    """Returns the scores (see `prefalign.score.score`) of `model` without its adapters.
+    """Returns the scores (see `prefalign.score.score`) of `model` as it starts.
 
     All processes call this together: the work is shared, every one returns the whole frame, and one
     writes it down.
 
     Args:
-        model: the start of the training, on `device`; adapters are switched off meanwhile.
+        model: the start of the training, on `device`.
         data: the pairs, in a layout that `model` is ready for.
-        digest: `prefalign.model.weights_digest` of the weights without adapters.
+        digest: `prefalign.model.weights_digest` of that start.
+        with_adapters: adapters are part of it; new ones are not, and are switched off meanwhile.
         micro_batch_size: pairs per forward pass of one process.
         device: where the model is.
         precision: of the forward pass.
@@ -67,7 +69,7 @@ def reference_scores(
     missing = np.flatnonzero(np.isnan(logps).any(axis=1))
     if len(missing) == 0:
         return score_frame(data, logps)
-    with without_adapters(model):
+    with nullcontext() if with_adapters else without_adapters(model):
         share = score_share(
             model, data, places=missing, micro_batch_size=micro_batch_size, device=device,
             precision=precision, rank=PartialState().process_index,

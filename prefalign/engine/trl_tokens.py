@@ -11,8 +11,8 @@ from prefalign.config import RunConfig
 from prefalign.measure import Instruments, Measured
 from prefalign.model import lora_config
 from prefalign.tokenise import TokenStore
+from prefalign.tokenizer import tokenizer_of
 from prefdata.errors import ConfigError
-from prefdata.tokens import load_tokenizer
 
 T = TypeVar("T", bound=Measured)
 
@@ -69,9 +69,7 @@ def build(
         args=settings,
         train_dataset=token_set(train),
         eval_dataset=token_set(test) if test else None,
-        processing_class=load_tokenizer(
-            config.model.name, trust_remote_code=config.model.trust_remote_code
-        ),
+        processing_class=tokenizer_of(config.model),
         peft_config=lora_config(config.model.lora) if config.model.lora else None,
         instruments=instruments,
     )

@@ -182,13 +182,13 @@ def _memory(config: RunConfig, setup: Setup, totals: Totals, target: Target) -> 
 def _data(config: RunConfig, train: PairSet, test: PairSet | None) -> Data:
     """Returns the table of lengths around the run's own max_length."""
     from prefalign.tokenise import tokenise
+    from prefalign.tokenizer import tokenizer_of
     from prefdata import read_pairs
     from prefdata.tokens.lengths import length_table, offered, pair_lengths, recommend
 
     pairs = read_pairs(config.data.train)
     whole = config.data.model_copy(update={"max_length": _NO_LIMIT})
-    trusted = config.model.trust_remote_code
-    store = tokenise(pairs, config.model.name, whole, trust_remote_code=trusted)
+    store = tokenise(pairs, tokenizer_of(config.model), whole)
     lengths = pair_lengths(store.table).with_columns(pairs["source"])
     recommended = recommend(lengths, SHARE_CUT).rounded
     table = length_table(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prefalign import config
+from prefalign.adapters import base_under
 from prefdata.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,13 +59,16 @@ def read_shape(model: config.Model) -> tuple[Shape, Layout]:
     Raises:
         InputError: there is no such model, or it is no causal language model.
     """
+    from prefalign.model import adapter_settings
+
     skeleton = _skeleton(model)
     sizes = _sizes(skeleton)
     layout = _layout(skeleton)
-    if model.lora is None:
+    settings = adapter_settings(model)
+    if settings is None:
         full = {"trainable": sizes["parameters"], "adapters": 0, "adapter_ranks": 0}
         return Shape(**sizes, **full, head_is_trained=True), layout
-    return Shape(**sizes, **_adapters(skeleton, model.lora, sizes["layers"])), layout
+    return Shape(**sizes, **_adapters(skeleton, settings, sizes["layers"])), layout
 
 
 def _layout(skeleton: Any) -> Layout:
@@ -78,11 +82,11 @@ def _layout(skeleton: Any) -> Layout:
     return "shared"
 
 
-def _adapters(skeleton: Any, lora: config.Lora, layers: int) -> dict[str, Any]:
+def _adapters(skeleton: Any, settings: Any, layers: int) -> dict[str, Any]:
     """Returns what adapters add to the sizes, counted on the adapted skeleton."""
-    from prefalign.model import add_lora
+    from peft import get_peft_model
 
-    adapted = add_lora(skeleton, lora, "fp32")
+    adapted = get_peft_model(skeleton, settings)
     weights = [
         (name, weight) for name, weight in adapted.named_parameters() if weight.requires_grad
     ]
@@ -104,7 +108,7 @@ def _skeleton(model: config.Model) -> Any:
 
     from prefalign.model import locate
 
-    source, options = locate(model.name)
+    source, options = locate(base_under(model.name) or model.name)
     options.pop("quantization_config", None)
     trusted = {"trust_remote_code": model.trust_remote_code}
     try:

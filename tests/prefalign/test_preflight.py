@@ -25,7 +25,7 @@ def refuse(
 ) -> None:
     data = Data(train="t.parquet", max_length=max_length, truncation=truncation)
     table = frame(*pairs)
-    refuse_fatal(table, tokenise(table, str(model), data), "t.parquet")
+    refuse_fatal(table, tokenise(table, load_tokenizer(model), data), "t.parquet")
 
 
 def refusal(*arguments: object, **options: object) -> PrefError:
@@ -107,7 +107,7 @@ def test_no_pair_left(tiny_model: Path) -> None:
 
 def test_an_empty_set(tiny_model: Path) -> None:
     empty = frame(pair("Hi", "a", "b")).clear()
-    store = tokenise(empty, str(tiny_model), Data(train="t.parquet"))
+    store = tokenise(empty, load_tokenizer(tiny_model), Data(train="t.parquet"))
     with pytest.raises(PrefError) as caught:
         refuse_fatal(empty, store, "t.parquet")
     assert caught.value.message == "t.parquet: not one pair of 0 is left"

@@ -11,6 +11,7 @@ from prefalign.cli.preview import command
 from prefalign.config import load_run
 from prefalign.tokenise import tokenise
 from prefdata import read_pairs
+from prefdata.tokens import load_tokenizer
 from tests.command import prefalign
 from tests.prefalign.toys import write_toy_pairs
 
@@ -35,7 +36,7 @@ def test_ids_are_those_of_the_run(
     ran = prefalign("preview", run_file, "-n", "12", "--format", "json")
     assert ran.returncode == 0, ran.stderr
     run = load_run(run_file)
-    store = tokenise(read_pairs(run.data.train), run.model.name, run.data)
+    store = tokenise(read_pairs(run.data.train), load_tokenizer(run.model.name), run.data)
     stored = {row["id"]: row for row in store.table.to_pylist()}
     shown = {p["id"]: p for p in json.loads(ran.stdout)["pairs"] if not p["dropped"]}
     assert shown.keys() == stored.keys()

@@ -14,6 +14,7 @@ from prefalign.metrics import PairScores
 from prefalign.score import score
 from prefalign.summary import summary
 from prefalign.tokenise import TokenStore, tokenise
+from prefdata.tokens import load_tokenizer
 from tests.prefalign.toys import write_toy_pairs
 
 
@@ -21,7 +22,7 @@ from tests.prefalign.toys import write_toy_pairs
 def store(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> TokenStore:
     monkeypatch.setenv("PREFALIGN_CACHE", str(tmp_path / "cache"))
     pairs = pl.read_parquet(write_toy_pairs(tmp_path / "pairs.parquet", 9))
-    return tokenise(pairs, str(tiny_model), Data(train=""))
+    return tokenise(pairs, load_tokenizer(tiny_model), Data(train=""))
 
 
 def scores_of(model: Any, store: TokenStore, micro: int, **options: Any) -> pl.DataFrame:

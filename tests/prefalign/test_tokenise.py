@@ -23,10 +23,11 @@ WORKER = """
 import sys
 from prefalign.config import Data
 from prefalign.tokenise import tokenise
+from prefdata.tokens import load_tokenizer
 from tests.prefdata.tokens.pairs import frame, real_pairs
 
 done = []
-store = tokenise(frame(*real_pairs()), sys.argv[1], Data(train=""), progress=done.append)
+store = tokenise(frame(*real_pairs()), load_tokenizer(sys.argv[1]), Data(train=""), progress=done.append)
 print(store.fingerprint, sum(done))
 """
 
@@ -36,6 +37,7 @@ import os, signal, sys
 from pathlib import Path
 from prefalign.config import Data
 from prefalign.tokenise import tokenise
+from prefdata.tokens import load_tokenizer
 from tests.prefdata.tokens.pairs import frame, real_pairs
 
 def die(*_):
@@ -44,7 +46,7 @@ def die(*_):
 if sys.argv[2] == "end":
     os.fsync = die
 data = Data(train="", max_length=100_000)
-tokenise(frame(*real_pairs()), sys.argv[1], data, progress=die if sys.argv[2] == "batch" else None)
+tokenise(frame(*real_pairs()), load_tokenizer(sys.argv[1]), data, progress=die if sys.argv[2] == "batch" else None)
 """
 # a limit on the size of files stands for a disk that is full
 FULL = """
@@ -53,13 +55,14 @@ from prefalign.config import Data
 from prefalign.token_file import read_tokens, write_tokens
 from prefalign.tokenise import tokenise
 from prefdata.errors import InputError
+from prefdata.tokens import load_tokenizer
 from tests.prefdata.tokens.pairs import frame, real_pairs
 
 limit = int(os.environ["LIMIT"])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
-    tokenise(frame(*real_pairs()), sys.argv[1], Data(train="", max_length=100_000))
+    tokenise(frame(*real_pairs()), load_tokenizer(sys.argv[1]), Data(train="", max_length=100_000))
 except InputError as error:
     print(error.message, error.hint)
 """
@@ -84,7 +87,7 @@ def files(cache: Path) -> list[tuple[str, int, int]]:
 
 def test_it_holds_the_rendered_ids(tiny_model: Path) -> None:
     pairs = frame(*real_pairs())
-    store = tokenise(pairs, str(tiny_model), data(100_000))
+    store = tokenise(pairs, load_tokenizer(tiny_model), data(100_000))
     assert store.table.equals(render_frame(load_tokenizer(tiny_model), pairs))
     assert len(store) == 30
     assert store.dropped == {}
@@ -95,10 +98,10 @@ def test_it_holds_the_rendered_ids(tiny_model: Path) -> None:
 
 def test_a_second_call_renders_nothing(tiny_model: Path, cache: Path) -> None:
     pairs = frame(*real_pairs())
-    first = tokenise(pairs, str(tiny_model), data())
+    first = tokenise(pairs, load_tokenizer(tiny_model), data())
     made = files(cache)
     done: list[int] = []
-    second = tokenise(pairs, str(tiny_model), data(), progress=done.append)
+    second = tokenise(pairs, load_tokenizer(tiny_model), data(), progress=done.append)
     assert files(cache) == made
     assert len(made) == 2  # whole ids, and what 1024 leaves of them
     assert done == []
@@ -108,14 +111,14 @@ def test_a_second_call_renders_nothing(tiny_model: Path, cache: Path) -> None:
 def test_dropped_pairs_are_counted_by_reason(tiny_model: Path) -> None:
     pairs = frame(pair("Hi", "short", "brief"), pair("Hi", "word " * 200, "brief", row=2))
     for _ in range(2):  # made, then read
-        store = tokenise(pairs, str(tiny_model), data(64))
+        store = tokenise(pairs, load_tokenizer(tiny_model), data(64))
         assert store.dropped == {"too-long": [pairs["id"][1]]}
         assert store.table["id"].to_pylist() == [pairs["id"][0]]
         assert (store.max_length, store.truncation) == (64, "drop")
 
 
 def test_every_pair_may_be_dropped(tiny_model: Path) -> None:
-    store = tokenise(frame(pair("Hi", "a", "b")), str(tiny_model), data(2))
+    store = tokenise(frame(pair("Hi", "a", "b")), load_tokenizer(tiny_model), data(2))
     assert len(store) == 0
     assert store.token_counts == (0, 0, 0)
 
@@ -126,19 +129,19 @@ def test_what_changes_the_fingerprint(tiny_model: Path, tmp_path: Path, cache: P
     other.chat_template = "{{ '' }}" + other.chat_template
     other.save_pretrained(tmp_path / "other")
     prints = [
-        tokenise(pairs, str(tiny_model), data()).fingerprint,
-        tokenise(pairs.reverse(), str(tiny_model), data()).fingerprint,
-        tokenise(pairs.head(1), str(tiny_model), data()).fingerprint,
-        tokenise(pairs, str(tiny_model), data(512)).fingerprint,
-        tokenise(pairs, str(tiny_model), data(truncation="keep_end")).fingerprint,
+        tokenise(pairs, load_tokenizer(tiny_model), data()).fingerprint,
+        tokenise(pairs.reverse(), load_tokenizer(tiny_model), data()).fingerprint,
+        tokenise(pairs.head(1), load_tokenizer(tiny_model), data()).fingerprint,
+        tokenise(pairs, load_tokenizer(tiny_model), data(512)).fingerprint,
+        tokenise(pairs, load_tokenizer(tiny_model), data(truncation="keep_end")).fingerprint,
     ]
     assert len(set(prints)) == len(prints)
     assert len(files(cache)) == 3  # lengths that cut nothing need no file
     # the same ids by another template
-    assert tokenise(pairs, str(tmp_path / "other"), data()).fingerprint == prints[0]
+    assert tokenise(pairs, load_tokenizer(tmp_path / "other"), data()).fingerprint == prints[0]
     assert len(files(cache)) == 4
     again = pairs.with_columns(meta=pl.lit('{"note": 1}'), file=pl.lit("moved.jsonl"))
-    assert tokenise(again, str(tiny_model), data()).fingerprint == prints[0]
+    assert tokenise(again, load_tokenizer(tiny_model), data()).fingerprint == prints[0]
     assert len(files(cache)) == 4
 
 
@@ -149,22 +152,24 @@ def test_another_max_length_is_read_off(
 ) -> None:
     monkeypatch.setattr("prefalign.tokenise._BATCH", 7)
     pairs = frame(*real_pairs())
-    whole = tokenise(pairs, str(tiny_model), data(100_000))
+    whole = tokenise(pairs, load_tokenizer(tiny_model), data(100_000))
     done: list[int] = []
-    cut = tokenise(pairs, str(tiny_model), data(max_length, truncation), progress=done.append)
+    cut = tokenise(
+        pairs, load_tokenizer(tiny_model), data(max_length, truncation), progress=done.append
+    )
     assert done == []
     expected, dropped = truncate(whole.table, max_length, truncation)
     assert cut.table.equals(expected)
     assert cut.dropped == dropped
     assert len({whole.fingerprint, cut.fingerprint}) == 2
-    assert cut == tokenise(pairs, str(tiny_model), data(max_length, truncation))
+    assert cut == tokenise(pairs, load_tokenizer(tiny_model), data(max_length, truncation))
     assert len(files(cache)) == 2
 
 
 def test_columns_are_one_array_in_mapped_memory(tiny_model: Path, tmp_path: Path) -> None:
     pairs = frame(*(pair(f"Hi {i}", f"answer {i}", "no", row=i + 1) for i in range(3000)))
     before = pa.total_allocated_bytes()
-    store = tokenise(pairs, str(tiny_model), data())
+    store = tokenise(pairs, load_tokenizer(tiny_model), data())
     assert [store.table[name].num_chunks for name in store.table.column_names] == [1] * 4
     assert pa.total_allocated_bytes() - before < 4096
     assert store.table.equals(render_frame(load_tokenizer(tiny_model), pairs).combine_chunks())
@@ -192,7 +197,9 @@ def test_template_arguments_are_part_of_the_key(tiny_model: Path, tmp_path: Path
     moody.save_pretrained(tmp_path / "moody")
     plain, sad = (
         tokenise(
-            frame(pair("Hi", "a", "b", chat_template_kwargs=k)), str(tmp_path / "moody"), data()
+            frame(pair("Hi", "a", "b", chat_template_kwargs=k)),
+            load_tokenizer(tmp_path / "moody"),
+            data(),
         )
         for k in (None, json.dumps({"mood": "sad"}))
     )
@@ -219,7 +226,9 @@ def test_a_killed_writer_leaves_nothing_half(tiny_model: Path, cache: Path) -> N
         assert files(cache) == []
     assert len(list((cache / "tokens").glob(".*.tmp"))) == 1
     done: list[int] = []
-    assert len(tokenise(pairs, str(tiny_model), data(100_000), progress=done.append)) == 30
+    assert (
+        len(tokenise(pairs, load_tokenizer(tiny_model), data(100_000), progress=done.append)) == 30
+    )
     assert sum(done) == 30
     assert list((cache / "tokens").glob(".*.tmp")) == []
 
@@ -253,11 +262,11 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_damaged_store_is_named(tiny_model: Path, cache: Path) -> None:
-    tokenise(frame(pair("Hi", "a", "b")), str(tiny_model), data())
+    tokenise(frame(pair("Hi", "a", "b")), load_tokenizer(tiny_model), data())
     ((name, _, _),) = files(cache)
     (cache / "tokens" / name).write_bytes(b"not arrow")
     with pytest.raises(InputError, match="not a token store") as caught:
-        tokenise(frame(pair("Hi", "a", "b")), str(tiny_model), data())
+        tokenise(frame(pair("Hi", "a", "b")), load_tokenizer(tiny_model), data())
     assert str(caught.value.hint).startswith("rm ")
 
 
@@ -267,5 +276,5 @@ def test_a_cache_that_cannot_be_made(
     (tmp_path / "file").touch()
     monkeypatch.setenv("PREFALIGN_CACHE", str(tmp_path / "file"))
     with pytest.raises(InputError, match="cannot be written") as caught:
-        tokenise(frame(pair("Hi", "a", "b")), str(tiny_model), data())
+        tokenise(frame(pair("Hi", "a", "b")), load_tokenizer(tiny_model), data())
     assert "PREFALIGN_CACHE" in str(caught.value.hint)

@@ -27,6 +27,7 @@ from prefalign.run import Run
 from prefalign.score import score_frame, score_share
 from prefalign.tokenise import tokenise
 from prefdata.conversion import convert
+from prefdata.tokens import load_tokenizer
 from tests.prefalign.engine.steps import Step, data_for, engine_step, global_batches, short
 from tests.prefalign.toys import token_table, write_toy_pairs
 
@@ -95,7 +96,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[s
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PREFALIGN_CACHE", str(tmp_path_factory.mktemp("cache")))
         data = Data(train=str(HH), max_length=300, truncation="keep_end")
-        real = tokenise(convert([HH]).pairs, str(tiny_model), data).table
+        real = tokenise(convert([HH]).pairs, load_tokenizer(tiny_model), data).table
     return {
         "random": token_table(7, seed=3, longest=9),
         "rankings": token_table(9, seed=4, choices=3),
