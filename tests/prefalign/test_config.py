@@ -137,7 +137,7 @@ def test_recipes_are_valid(name: str, tmp_path: Path) -> None:
             "model: {name: tiny}",
             "model: {name: tiny, lora: {rank_pattern: 1}}",
             "line 2: model.lora.rank_pattern: unknown key;"
-            " known keys: r, alpha, dropout, target_modules",
+            " known keys: r, alpha, dropout, dora, target_modules",
         ),
         (
             "model: {name: tiny}",
