@@ -27,6 +27,7 @@ from prefalign.tokenise import tokenise
 from prefdata.errors import ConfigError
 from prefdata.stats.cartography import cartography
 from prefdata.surroundings import read_scores
+from prefdata.tokens import load_tokenizer
 from tests.command import prefdata
 from tests.prefalign.toys import write_toy_pairs
 
@@ -103,7 +104,7 @@ def test_rows_are_what_the_policy_said_before_its_step(
 
 def pairs_of(config: RunConfig) -> pa.Table:
     pairs = pl.read_parquet(config.data.train)
-    return tokenise(pairs, config.model.name, Data(train="")).table
+    return tokenise(pairs, load_tokenizer(config.model.name), Data(train="")).table
 
 
 def test_every_evaluation_is_there_and_the_data_tool_reads_it(settings: dict[str, Any]) -> None:
