@@ -1,4 +1,4 @@
-"""Reference log-probs: what the untouched model says about each completion, computed once and kept.
+"""Log-probs of completions, computed once and kept: first of all those of the reference.
 
 A completion, or a tail of one, is known by its tokens and those before it, under the model's weights and the precision
 they are multiplied in. Nothing else is part of the key: another learning rate, another output
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _NAME = pa.binary(16)
+_PASSES = 256  # of a process between two writes
 
 
 def reference_scores(
@@ -48,9 +49,6 @@ def reference_scores(
 ) -> pl.DataFrame:
     """Returns the scores (see `prefalign.score.score`) of `model` as it starts.
 
-    All processes call this together: the work is shared, every one returns the whole frame, and one
-    writes it down.
-
     Args:
         model: the start of the training, on `device`.
         data: the pairs, in a layout that `model` is ready for.
@@ -62,26 +60,72 @@ def reference_scores(
         progress: called with the number of pairs this process has done.
         warn: called with a sentence where the scores are there and cannot be written down.
     """
+    with nullcontext() if with_adapters else without_adapters(model):
+        return kept_scores(
+            model, data, digest=digest, micro_batch_size=micro_batch_size, device=device,
+            precision=precision, progress=progress, warn=warn,
+        )  # fmt: skip
+
+
+def kept_scores(
+    model: Any,
+    data: PairDataset,
+    *,
+    digest: str,
+    micro_batch_size: int,
+    device: torch.device,
+    precision: Precision,
+    progress: Progress | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> pl.DataFrame:
+    """Returns the scores (see `prefalign.score.score`) of `model` as it is.
+
+    All processes call this together: the work is shared, every one returns the whole frame, and one
+    writes it down, part by part, so that a process that is killed loses the part at hand.
+
+    Args:
+        model: on `device`.
+        data: the pairs, in a layout that `model` is ready for.
+        digest: names the weights, adapters included if they are on.
+        micro_batch_size: pairs per forward pass of one process.
+        device: where the model is.
+        precision: of the forward pass.
+        progress: called with the number of pairs this process has done.
+        warn: called with a sentence where the scores are there and cannot be written down.
+    """
     store = _Store(digest, precision)
     found = [store.read(data) if PartialState().is_main_process else None]
     broadcast_object_list(found)
     logps: NDArray[np.float64] = found[0]  # type: ignore[assignment]
-    missing = np.flatnonzero(np.isnan(logps).any(axis=1))
-    if len(missing) == 0:
-        return score_frame(data, logps)
-    with nullcontext() if with_adapters else without_adapters(model):
+    for places in _parts(len(data), micro_batch_size * PartialState().num_processes):
+        missing = places[np.isnan(logps[places]).any(axis=1)]
+        if len(missing) == 0:
+            continue
         share = score_share(
             model, data, places=missing, micro_batch_size=micro_batch_size, device=device,
             precision=precision, rank=PartialState().process_index,
             processes=PartialState().num_processes, progress=progress,
         )  # fmt: skip
-    logps[missing] = in_store_order(gather_object([share]))
+        logps[missing] = in_store_order(gather_object([share]))
+        if PartialState().is_main_process:
+            try:
+                store.add(data, missing, logps)
+            except InputError as error:  # what took an hour is not lost for want of room
+                warn(f"log-probs are not kept: {error.message}; {error.hint}")
     if PartialState().is_main_process:
-        try:
-            store.add(data, missing, logps)
-        except InputError as error:  # what took an hour is not lost for want of room
-            warn(f"reference log-probs are not kept: {error.message}; {error.hint}")
+        store.join()
     return score_frame(data, logps)
+
+
+def _parts(pairs: int, at_once: int) -> Iterator[NDArray[np.int64]]:
+    """Yields the places that are computed before the next ones are begun.
+
+    Where a part ends does not depend on what is known already, so that what is computed after an
+    interruption is computed in the same company, and rounded alike.
+    """
+    size = _PASSES * at_once
+    for start in range(0, pairs, size):
+        yield np.arange(start, min(start + size, pairs))
 
 
 def in_store_order(
@@ -100,6 +144,7 @@ class _Store:
     """
 
     def __init__(self, digest: str, precision: Precision) -> None:
+        self.added: list[Path] = []
         self.directory = cache_dir("reference")
         self.model = xxhash.xxh3_64_hexdigest(f"{digest} {precision}".encode())
 
@@ -116,13 +161,28 @@ class _Store:
         """Writes the finite log-probs of `places` (of P) down, in a file of their own."""
         names = [name for row in _names(data, places) for name in row]
         values = dict(zip(names, logps[places].ravel().tolist(), strict=True))
-        values = {name: value for name, value in values.items() if np.isfinite(value)}
+        self._write({name: value for name, value in values.items() if np.isfinite(value)})
+
+    def join(self) -> None:
+        """Makes one file of those that were added."""
+        if len(self.added) < 2:
+            return
+        parts, self.added = self.added, []
+        values: dict[bytes, float] = {}
+        for part in parts:
+            values |= _load(part)
+        with suppress(InputError):  # the parts stay
+            self._write(values)
+            for part in parts:
+                part.unlink()
+                part.with_name(f"{part.name}.lock").unlink(missing_ok=True)
+
+    def _write(self, values: dict[bytes, float]) -> None:
         columns = [pa.array(values, _NAME), pa.array(values.values(), pa.float64())]
         table = pa.table(columns, names=["completion", "logps"])
-        once(
-            self.directory / f"{self.model}-{_content(table)}.parquet",
-            lambda path: pq.write_table(table, path, write_page_checksum=True),
-        )
+        path = self.directory / f"{self.model}-{_content(table)}.parquet"
+        once(path, lambda path: pq.write_table(table, path, write_page_checksum=True))
+        self.added.append(path)
 
 
 def _names(data: PairDataset, places: NDArray[np.int64]) -> Iterator[list[bytes]]:
