@@ -216,9 +216,7 @@ def test_a_store_that_takes_nothing_ends_no_run(
     heard = Heard()
     assert train(runs.config(), heard).cost.reference_pairs == PAIRS + HELD_OUT
     (remark, _) = (text for text in heard.said if "reference" in text)
-    assert remark.startswith(
-        f"log-probs are not kept: {full / 'reference'}: the cache cannot"
-    )
+    assert remark.startswith(f"log-probs are not kept: {full / 'reference'}: the cache cannot")
     assert "set PREFALIGN_CACHE to another directory" in remark
 
 
