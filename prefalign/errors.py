@@ -2,6 +2,7 @@
 
 PrefError
 ├── TrainingFailed   exit 1: something we did not foresee; the log has the traceback
+│   └── LostProcess  another process of the run is gone, and knows or shows why
 ├── OutOfMemory      exit 3: the model or a batch does not fit
 ├── Diverged         exit 4: the loss is no number any more
 └── Interrupted      exit 128 + signal: stopped from outside, with a checkpoint where possible
@@ -20,6 +21,10 @@ class TrainingFailed(PrefError):
     """An error that is not ours to explain."""
 
     exit_code = EXIT_FAILED
+
+
+class LostProcess(TrainingFailed):
+    """This process had to end because it lost touch with another one."""
 
 
 class OutOfMemory(PrefError):

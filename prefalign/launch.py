@@ -6,23 +6,28 @@ run the same command (`prefalign.worker`), draws their progress, and ends with t
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, Self
 
+from prefalign.checkpoints import MANIFEST, newest_checkpoint
 from prefalign.config import RunConfig
-from prefalign.errors import TrainingFailed
+from prefalign.identity import IDENTITY_FILE, refuse_other_settings
+from prefalign.orphans import PARENT
+from prefalign.outcome import LAUNCHER_LOG, OUTCOME_FILE, raise_outcome
 from prefalign.progress import Console, relay
 from prefalign.record import METRICS_FILE, MODEL_DIR, RUN_FILE
-from prefalign.started import COMMAND
+from prefalign.started import COMMAND, launched_at, wait_for_earlier
+from prefalign.stopping import ECHO, SIGNALS
 from prefdata.errors import PrefError
 
 SUPERVISED = "PREFALIGN_SUPERVISED"
@@ -31,11 +36,10 @@ SUPERVISED = "PREFALIGN_SUPERVISED"
 KERNELS = 128
 """Compiled kernels that oneDNN keeps on a CPU."""
 
-OUTCOME_FILE = "outcome.json"
-"""In the logs: why the workers that a parent started have failed."""
 _ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TRL_EXPERIMENTAL_SILENCE": "1",  # its ORPO is experimental, which is why it is pinned
+    "PET_SHUTDOWN_TIMEOUT": "600",  # seconds torchrun gives workers to save; 30 are too few for big models
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin make a busy machine three times slower
     # in bf16 on a CPU every number of tokens is another set of kernels; both caches of PyTorch's oneDNN
     # keep 1024 of them, more than 1 GB, and batches of one more length seldom come again
@@ -44,6 +48,7 @@ _ENVIRONMENT = {
 }
 _OUTPUTS = (
     RUN_FILE,
+    IDENTITY_FILE,
     METRICS_FILE,
     "pairs*.parquet",
     "pairs*.arrows",
@@ -51,6 +56,7 @@ _OUTPUTS = (
     "README.md",
     "logs",
     "checkpoint-*",
+    ".saving",
 )
 
 
@@ -70,6 +76,63 @@ def is_finished(config: RunConfig) -> bool:
     return (config.output.dir / RUN_FILE).exists()
 
 
+def claim(
+    config: RunConfig,
+    say: Callable[[str], None],
+    *,
+    resume: bool | None = None,
+    overwrite: bool = False,
+) -> bool:
+    """Makes sure that the run directory may be trained in.
+
+    Args:
+        config: the run file.
+        say: hears of what takes long, and of a run that needs no training.
+        resume: there has to be a run to go on with, or must not be one; None for either.
+        overwrite: take a run that is there away first.
+
+    Returns:
+        Whether there is anything left to train.
+
+    Raises:
+        PrefError: somebody else trains in it, or it holds another run.
+    """
+    directory = config.output.dir
+    wait_for_earlier(directory, say, until=launched_at() if is_worker() else None)
+    if overwrite:
+        clear(directory)
+    _refuse_unwanted(directory, resume=resume)
+    if holds_a_run(directory):
+        refuse_other_settings(config)
+    if is_finished(config):
+        say(f"{directory}: finished already")
+        return False
+    return True
+
+
+def _refuse_unwanted(directory: Path, *, resume: bool | None) -> None:
+    """Refuses a directory that holds what was not expected in it."""
+    if resume is False and holds_a_run(directory):
+        raise PrefError(
+            f"{directory}: holds a run already",
+            hint="leave out --no-resume to go on with it, add --overwrite to replace it, or choose "
+            "another directory with --set output.dir=DIR",
+        )
+    if (directory / RUN_FILE).exists() or newest_checkpoint(directory):
+        return
+    if holds_a_run(directory):
+        raise PrefError(
+            f"{directory}: its checkpoints have no {MANIFEST}, so they are not of this program or not whole",
+            hint="add --overwrite to replace them, or choose another directory with "
+            "--set output.dir=DIR",
+        )
+    if resume:
+        raise PrefError(
+            f"{directory}: holds no checkpoint to go on from",
+            hint="leave out --resume to start afresh",
+        )
+
+
 def holds_a_run(directory: Path) -> bool:
     """Returns whether a run, finished or not, has left anything to go on from."""
     return (directory / RUN_FILE).exists() or any(directory.glob("checkpoint-*"))
@@ -81,7 +144,7 @@ def clear(directory: Path) -> None:
         return
     for pattern in _OUTPUTS:
         for path in directory.glob(pattern):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
 
 def launch(config: RunConfig, command: Sequence[str], extra: Sequence[str] = ()) -> None:
@@ -100,17 +163,20 @@ def launch(config: RunConfig, command: Sequence[str], extra: Sequence[str] = ())
     (logs / OUTCOME_FILE).unlink(missing_ok=True)
     arguments, variables = launch_line(config, extra)
     typed = shlex.join([*command, *(["--", *extra] if extra else [])])
-    environment = os.environ | variables | {SUPERVISED: str(logs), COMMAND: typed}
+    ours = {SUPERVISED: str(logs), COMMAND: typed, PARENT: str(os.getpid())}
     with (
-        (logs / "launcher.log").open("w") as log,
+        (logs / LAUNCHER_LOG).open("w") as log,
+        PassedOn() as signals,
         subprocess.Popen(
             [sys.executable, "-m", "accelerate.commands.launch", *arguments, "-m", "prefalign", *command],
-            env=environment, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
+            env=os.environ | variables | ours, stdout=subprocess.PIPE, stderr=log, text=True,
+            start_new_session=True,
         ) as process,
-        _signals_forwarded(process),
     ):  # fmt: skip
+        signals.to(process.pid)
         relay(process.stdout, Console())  # type: ignore[arg-type]
-    _raise_outcome(logs, process.returncode)
+    if not is_finished(config):  # what hits a launcher afterwards does no harm
+        raise_outcome(logs, process.returncode, signals.received)
 
 
 def launch_line(
@@ -168,49 +234,54 @@ def _gpus(config: RunConfig) -> int:
     return torch.accelerator.device_count()
 
 
-@contextmanager
-def _signals_forwarded(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Passes Ctrl-C and SIGTERM on to the workers, which save and stop; the second one kills them.
+class PassedOn:
+    """Passes Ctrl-C and SIGTERM on to the workers, which save and stop; a second one kills them.
 
-    The workers are in a session of their own, so a signal reaches them once and only from here.
+    They are in a session of their own, so a signal reaches them from here. The launcher hears of none as
+    long as it has workers: it would leave them, or give them no time to save.
+
+    Attributes:
+        received: the signals so far.
     """
-    received: list[int] = []
 
-    def forward(number: int, _frame: Any) -> None:
-        received.append(number)
-        if process.poll() is None:
-            os.killpg(process.pid, number if len(received) == 1 else signal.SIGKILL)
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._first = 0.0
+        self._launcher: int | None = None
+        self._before: dict[int, Any] = {}
 
-    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def to(self, launcher: int) -> None:
+        """Says which process is above the workers, and passes on what came before it was there."""
+        self._launcher = launcher
+        if self.received:
+            _send(launcher, self.received[0])
 
-def write_outcome(logs: Path, error: PrefError) -> None:
-    """Says why this process failed, unless another has said so before: the first knows the cause."""
-    try:
-        file = (logs / OUTCOME_FILE).open("x")
-    except FileExistsError:
-        return
-    with file:
-        json.dump(
-            {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}, file
-        )
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        if self.received and time.monotonic() - self._first < ECHO:
+            return
+        self._first = self._first or time.monotonic()
+        self.received.append(number)
+        if self._launcher is not None:
+            _send(self._launcher, number if len(self.received) == 1 else signal.SIGKILL)
 
 
-def _raise_outcome(logs: Path, code: int) -> None:
-    path = logs / OUTCOME_FILE
-    if path.exists():
-        outcome = json.loads(path.read_text())
-        error = TrainingFailed(outcome["message"], hint=outcome["hint"])
-        error.exit_code = outcome["exit_code"]
-        raise error
-    if code:
-        error = TrainingFailed(
-            f"the launcher ended with exit code {code}", hint=f"see {logs / 'launcher.log'}"
-        )
-        error.exit_code = code if code > 0 else 128 - code
-        raise error
+def _send(launcher: int, number: int) -> None:
+    """Sends a signal to the workers under a launcher; to the launcher where there are none, or to kill."""
+    import psutil
+
+    with suppress(psutil.Error):
+        above = psutil.Process(launcher)
+        workers = above.children(recursive=number == signal.SIGKILL)
+        for worker in workers:
+            with suppress(psutil.Error):
+                worker.send_signal(number)
+        if not workers or number == signal.SIGKILL:
+            above.send_signal(number)

@@ -8,14 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from accelerate.utils import gather_object
-from transformers import PrinterCallback, Trainer, TrainerCallback
+from torch.distributed.tensor import DTensor
+from transformers import PrinterCallback, TrainerCallback
 
 from prefalign.dataset import PairDataset
+from prefalign.divergence import PATIENCE, too_high_since
 from prefalign.engine.reference import in_store_order
 from prefalign.errors import Diverged
 from prefalign.metrics import PairScores
@@ -23,10 +26,13 @@ from prefalign.model import Precision
 from prefalign.pair_log import PairLog
 from prefalign.progress import Reporter
 from prefalign.record import MetricsLog
+from prefalign.resumable import Resumable
 from prefalign.score import score_frame, score_share
 from prefalign.sharding import whole_weights
-from prefalign.stopping import StopOnSignal
+from prefalign.stopping import STOP, EvaluationStopped
 from prefalign.summary import summary
+
+_SHOWN_IDS = 8
 
 
 @dataclass
@@ -73,7 +79,10 @@ class Instruments:
 
 
 class Steps(TrainerCallback):  # type: ignore[misc]
-    """Announces the steps, and has every step that is saved and the last one logged: see `Measured.log`."""
+    """Announces the steps, ends training in time, has every step that is saved and the last one logged.
+
+    It runs after transformers' own callback has decided what a step ends with.
+    """
 
     def __init__(self, reporter: Reporter) -> None:
         self.reporter = reporter
@@ -83,12 +92,19 @@ class Steps(TrainerCallback):  # type: ignore[misc]
         self.reporter.begin("training", state.max_steps, "steps")
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_options: Any) -> None:
-        """Runs after transformers' own callback has decided what the step ends with."""
+        """Has the step saved that is the last one because the run was told to stop."""
+        if STOP.agreed():
+            control.should_save = control.should_training_stop = True
         is_last = state.global_step >= state.max_steps
         control.should_log = control.should_log or control.should_save or is_last
 
+    def on_save(self, _args: Any, _state: Any, control: Any, **_options: Any) -> None:
+        """Stops without a further step if the run was told to while it was saving."""
+        if STOP.agreed():
+            control.should_training_stop = True
 
-class Measured(Trainer):  # type: ignore[misc]
+
+class Measured(Resumable):
     """Evaluates on held-out pairs, logs, reports and stops the way our runs do.
 
     Args:
@@ -96,17 +112,13 @@ class Measured(Trainer):  # type: ignore[misc]
         arguments, options: of the trainer that follows in the order of classes.
     """
 
-    control: Any
-
     def __init__(self, *arguments: Any, instruments: Instruments, **options: Any) -> None:
         held_out = instruments.held_out
         options.setdefault("eval_dataset", held_out.data if held_out else None)
         super().__init__(*arguments, **options)
         self.instruments = instruments
         self.reported = 0  # steps
-        self.stop = StopOnSignal()
         self.remove_callback(PrinterCallback)
-        self.add_callback(self.stop)
         self.add_callback(Steps(instruments.reporter))
 
     def train_metrics(self) -> dict[str, float]:
@@ -144,7 +156,7 @@ class Measured(Trainer):  # type: ignore[misc]
         share = score_share(
             self.model, data, micro_batch_size=self.args.per_device_eval_batch_size,
             device=self.args.device, precision=self.instruments.precision, rank=self.args.process_index,
-            processes=self.args.world_size,
+            processes=self.args.world_size, progress=_until_stopped,
         )  # fmt: skip
         return score_frame(data, in_store_order(gather_object([share])))
 
@@ -159,12 +171,12 @@ class Measured(Trainer):  # type: ignore[misc]
         """Adds the pairs' metrics to the loss, writes them down and reports progress.
 
         Raises:
-            Diverged: the loss or the gradient is no number.
+            Diverged: the loss is no number, or has been far too high for long.
         """
         super().log(logs, start_time)
         if "loss" not in logs:
             return
-        self._refuse_divergence(logs)
+        self._refuse_explosion(logs["loss"])
         values = {
             "loss": logs["loss"],
             "lr": logs["learning_rate"],
@@ -187,15 +199,44 @@ class Measured(Trainer):  # type: ignore[misc]
         if self.instruments.log is not None:
             self.instruments.log.write(kind, place | values)
 
-    def _refuse_divergence(self, logs: dict[str, float]) -> None:
-        broken = [name for name in ("loss", "grad_norm") if not math.isfinite(logs[name])]
-        if broken:
-            ids = ", ".join(self.last_ids())
-            raise Diverged(
-                f"{broken[0]} is {logs[broken[0]]} at step {self.state.global_step}; "
-                f"last pairs: {ids}",
-                hint="lower optim.learning_rate, or look at these pairs: prefdata show FILE --row ID",
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """Looks at the gradient before the optimiser does, which would spoil the weights with it.
+
+        On an accelerator this is where the host waits for the backward pass. All that is left to do then
+        is to launch the optimiser's kernels, which run while the host prepares the next batch.
+
+        Raises:
+            Diverged: it is no number.
+        """
+        norm = super()._clip_grad_norm(model)
+        if norm is not None and not math.isfinite(_norm(norm)):
+            loss = float(self.accelerator.reduce(self._tr_loss.detach().clone(), "sum"))
+            name, value = ("loss", loss) if not math.isfinite(loss) else ("gradient", _norm(norm))
+            self.save_unless_saved()
+            raise self._diverged(f"{name} is {value} at step {self.state.global_step + 1}")
+        return norm
+
+    def _refuse_explosion(self, loss: float) -> None:
+        high = too_high_since(self.state.log_history)
+        if not math.isfinite(loss):
+            raise self._diverged(f"loss is {loss} at step {self.state.global_step}")
+        if high is not None and high[1] >= PATIENCE:
+            raise self._diverged(
+                f"loss is {loss:.4g}, and far above where it began since step {high[0]}"
             )
+
+    def _diverged(self, what: str) -> Diverged:
+        """Returns what a run says whose weights are of no use any more; all processes call this."""
+        shares = zip_longest(*gather_object([self.last_ids()]))
+        ids = [id_ for share in shares for id_ in share if id_ is not None]
+        last = f"; last pairs: {', '.join(ids[:_SHOWN_IDS])}" if ids else ""
+        before = self.checkpoint_before_divergence()
+        kept = f"the state before is in {before}" if before else "nothing was saved before"
+        return Diverged(
+            f"{what}{last}; {kept}",
+            hint="start afresh with a lower optim.learning_rate (--overwrite), or look at these pairs: "
+            "prefdata show FILE --row ID",
+        )
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:  # noqa: FBT001, FBT002
         """Saves the weights whole, also those of a divided model; all processes call it.
@@ -213,6 +254,21 @@ class Measured(Trainer):  # type: ignore[misc]
         super()._save(output_dir, state_dict)
         pickled = Path(output_dir or self.args.output_dir) / "training_args.bin"
         pickled.unlink(missing_ok=True)
+
+
+def _norm(norm: Any) -> float:
+    """Returns a gradient's norm, also one that is divided among processes, which all call this."""
+    return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+
+
+def _until_stopped(_done: int) -> None:
+    """Is called by all processes after each forward pass of an evaluation.
+
+    Raises:
+        EvaluationStopped: one of them was told to stop.
+    """
+    if STOP.agreed():
+        raise EvaluationStopped
 
 
 def _note(values: dict[str, float]) -> str:

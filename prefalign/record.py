@@ -121,9 +121,13 @@ class MetricsLog:
         kept = [line for line in lines if line["step"] <= after]
         with atomic(self.path) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        self._written = {line["kind"]: line["step"] for line in kept}
 
     def write(self, kind: Literal["train", "eval"], values: Mapping[str, float]) -> None:
-        """Appends one line."""
+        """Appends one line, unless there is one of that kind and step from before an interruption."""
+        if values["step"] <= self._written.get(kind, -1):
+            return
+        self._written[kind] = values["step"]
         with self.path.open("a") as file:
             file.write(json.dumps({"kind": kind, "time": round(time.time(), 3), **values}) + "\n")
 

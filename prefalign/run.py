@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,13 @@ from transformers import set_seed
 from prefalign.adapters import base_under, trains_adapters
 from prefalign.batches import global_batches, tokens_seen
 from prefalign.card import write_card
-from prefalign.checkpoints import newest_checkpoint, step_of
+from prefalign.checkpoints import (
+    Manifest,
+    Spent,
+    discard_leftovers,
+    read_manifest,
+    undamaged_checkpoint,
+)
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
 from prefalign.engine.logps import base_of
@@ -26,6 +32,7 @@ from prefalign.engine.reference import reference_scores
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Layout
 from prefalign.errors import Interrupted
+from prefalign.identity import Identity, refuse_another_run, write_identity
 from prefalign.losses import NllParams, loss_of
 from prefalign.measure import HeldOut, Instruments, Measured
 from prefalign.metrics import PairMetrics, PairScores, summarise
@@ -54,6 +61,8 @@ from prefalign.record import (
     write_run,
 )
 from prefalign.sharding import is_sharded, shard
+from prefalign.started import resume_line
+from prefalign.stopping import STOP, EvaluationStopped
 from prefalign.tokenizer import tokenizer_of
 from prefalign.trainer import PreferenceTrainer, training_arguments
 from prefdata.errors import ConfigError
@@ -73,11 +82,14 @@ def train(config: RunConfig, reporter: Reporter, *, resume: bool = False) -> Run
 
     Raises:
         PrefError: anything that ends the run early.
+        Stopped: a signal, before training has begun.
     """
-    run = Run(config, reporter)
-    trainer = run.trainer(newest_checkpoint(config.output.dir) if resume else None)
-    seconds = run.fit(trainer)
-    return run.finish(trainer, seconds)
+    with STOP.heard():
+        run = Run(config, reporter)
+        trainer = run.trainer(run.checkpoint_to_resume() if resume else None)
+        with STOP.held():
+            run.fit(trainer)
+            return run.finish(trainer)
 
 
 class Run:
@@ -102,6 +114,7 @@ class Run:
         self.test_set = read_set(config.data.test, config, reporter) if config.data.test else None
         self.checkpoint: Path | None = None
         self.reference_pairs = 0  # that this process had to score
+        self.spent = Spent()  # by earlier starts
         self.reporter.say(
             f"{config.method.name} on {len(self.train_set.store):,} pairs, {config.model.name}, "
             f"{self.precision}, {self.arguments.world_size} x {self.arguments.device.type}"
@@ -196,11 +209,44 @@ class Run:
         scores = self.reference(self.train_set, tails=self.loss.facts.needs_tails)
         return np.ascontiguousarray(scores.select(cs.ends_with("_logps")).to_numpy())
 
+    def checkpoint_to_resume(self) -> Path | None:
+        """Returns the checkpoint that all processes go on from, or None; none of them may be damaged.
+
+        Raises:
+            PrefError: there is one, of another run, or all there are are damaged.
+        """
+        directory = self.config.output.dir
+        found: list[Path | None] = [None]
+        if self.is_first:
+            discard_leftovers(directory)
+            found = [undamaged_checkpoint(directory, self.reporter.say)]
+        broadcast_object_list(found)
+        if found[0] is not None:
+            refuse_another_run(directory, self.identity())
+        return found[0]
+
+    def identity(self) -> Identity:
+        """Returns what makes this run the run it is."""
+        return Identity(
+            config=self.config.model_dump(mode="json"),
+            precision=self.precision,
+            model=self.digest,
+            train_tokens=self.train_set.store.fingerprint,
+            train_pairs=len(self.train_set.store),
+            test_tokens=self.test_set.store.fingerprint if self.test_set else None,
+            sharded=is_sharded(),
+        )
+
     def trainer(self, checkpoint: Path | None) -> Measured:
         """Returns the trainer, which goes on from `checkpoint` or starts afresh."""
         self.checkpoint = checkpoint
-        after = step_of(checkpoint) if checkpoint else None
-        directory = self.config.output.dir
+        after, directory = None, self.config.output.dir
+        if checkpoint is not None:
+            manifest = read_manifest(checkpoint)
+            after, self.spent = manifest.step, manifest.spent
+            self.reporter.say(_goes_on(manifest, self.arguments.world_size))
+        elif self.is_first:
+            write_identity(directory, self.identity())
         instruments = Instruments(
             held_out=self.held_out(),
             precision=self.precision,
@@ -234,28 +280,36 @@ class Run:
         """Returns the training pairs of the first `steps` optimiser steps, every epoch counted."""
         return pairs_seen(steps, len(self.train_set.store), self.config.batch.global_batch_size)
 
-    def fit(self, trainer: Measured) -> float:
-        """Trains, with held-out evaluation at both ends; returns the seconds it took."""
-        started = time.monotonic()
+    def fit(self, trainer: Measured) -> None:
+        """Trains, with held-out evaluation at both ends.
+
+        Raises:
+            Interrupted: a signal came, and what was trained is saved.
+        """
+        scored = self.spent.reference_pairs + sum(gather_object([self.reference_pairs]))
+        trainer.begin(Spent(seconds=self.spent.seconds, reference_pairs=scored))
         held_out = trainer.instruments.held_out
         if self.checkpoint is None and held_out is not None:
             trainer.evaluate()
-        trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
-        if trainer.stop.received:
+        with suppress(EvaluationStopped):
+            trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
+            done = trainer.state.global_step
+            if held_out is not None and held_out.at_step != done and not STOP.agreed():
+                trainer.evaluate()
+        if STOP.agreed():
+            trainer.save_unless_saved()
+            line = resume_line(self.config.output.dir)
             raise Interrupted(
                 f"stopped after step {trainer.state.global_step} of {trainer.state.max_steps}, "
                 "which is saved",
-                signal=trainer.stop.received,
-                hint="go on with: prefalign train RUN_FILE --resume",
+                signal=STOP.received,
+                hint=f"go on with: {line or 'the same command'}",
             )
-        if held_out is not None and held_out.at_step != trainer.state.global_step:
-            trainer.evaluate()
-        return time.monotonic() - started
 
-    def finish(self, trainer: Measured, seconds: float) -> RunRecord:
+    def finish(self, trainer: Measured) -> RunRecord:
         """Writes the model, the held-out scores, `run.json` and the card; returns the record."""
         directory, held_out = self.config.output.dir, trainer.instruments.held_out
-        cost = self._cost(trainer, seconds)
+        cost = self._cost(trainer)
         record = RunRecord(
             config=self.config.model_dump(mode="json"),
             engine=self.config.engine,
@@ -301,7 +355,8 @@ class Run:
             self.test_set.prompt_ids,
         )
 
-    def _cost(self, trainer: Measured, seconds: float) -> Cost:
+    def _cost(self, trainer: Measured) -> Cost:
+        spent = trainer.spent_so_far()
         steps = trainer.state.global_step
         tokens = self._tokens_seen(trainer, steps)
         forward = 2.0 * self.parameters
@@ -312,8 +367,8 @@ class Run:
             tokens_seen=tokens,
             flops=tokens * (forward + backward),
             reference_flops=self.train_set.tokens * forward if self.config.needs_reference else 0.0,
-            reference_pairs=sum(gather_object([self.reference_pairs])),
-            seconds=seconds,
+            reference_pairs=spent.reference_pairs,
+            seconds=spent.seconds,
             peak_memory_bytes=max(gather_object([_peak_memory(self.arguments.device)])),
             device=_device_name(self.arguments.device),
             processes=self.arguments.world_size,
@@ -351,6 +406,17 @@ def _trl_engine(config: RunConfig) -> ModuleType:
         )
         raise ConfigError([problem], source="engine trl", hint="use engine prefalign")
     return import_module(name)
+
+
+def _goes_on(checkpoint: Manifest, processes: int) -> str:
+    """Returns what is said of a run that goes on."""
+    said = f"going on after step {checkpoint.step:,}"
+    if checkpoint.processes != processes:
+        said += (
+            f", with {processes} instead of {checkpoint.processes} processes: "
+            "same batches and losses; only dropout draws other random numbers"
+        )
+    return said
 
 
 def _last_loss(trainer: Measured) -> float:

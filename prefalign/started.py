@@ -10,16 +10,22 @@ import os
 import shlex
 import socket
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prefalign.config import RunConfig
+from prefdata.errors import PrefError
 from prefdata.io.write import atomic
 
 COMMAND = "PREFALIGN_COMMAND"
 """Set by the parent for its workers: what follows `prefalign` on the command line that started it."""
+
+_ONCE = ("--overwrite", "--resume", "--no-resume")
+"""Options that say what to do with an earlier start; without them a run is gone on with."""
 
 _PATTERN = "rank-*.json"
 _SAME_START = 2.0  # seconds: the clock may have been set since
@@ -65,8 +71,8 @@ class Started(BaseModel):
     def to_resume(self) -> str:
         """The command line that goes on with the run, from any directory."""
         command, dashes, launcher = self.command.partition(" -- ")
-        words = [word for word in shlex.split(command) if word not in ("--overwrite", "--resume")]
-        line = f"{shlex.join([*words, '--resume'])}{dashes}{launcher}"
+        words = [word for word in shlex.split(command) if word not in _ONCE]
+        line = f"{shlex.join(words)}{dashes}{launcher}"
         return line if Path.cwd() == Path(self.directory) else f"cd {self.directory} && {line}"
 
 
@@ -100,3 +106,54 @@ def read_started(directory: Path) -> list[Started]:
             continue  # of another release
     found.sort(key=lambda process: process.rank)
     return [process for process in found if process.command == found[0].command]
+
+
+def launched_at() -> float:
+    """Returns when the launcher above this process started, in seconds since 1970."""
+    import psutil
+
+    parent = psutil.Process().parent()
+    return float(parent.create_time()) if parent else time.time()
+
+
+def resume_line(directory: Path) -> str | None:
+    """Returns the command line that goes on with the run in `directory`; None where nobody wrote it down."""
+    processes = read_started(directory)
+    return processes[0].to_resume if processes else None
+
+
+def wait_for_earlier(
+    directory: Path,
+    say: Callable[[str], None],
+    *,
+    until: float | None = None,
+    patience: float = 30.0,
+) -> None:
+    """Waits for processes of an earlier start to end, such as save a checkpoint because they were told to.
+
+    Args:
+        directory: of the run.
+        say: told whom it waits for.
+        until: seconds since 1970; processes that started later belong to this start.
+        patience: seconds.
+
+    Raises:
+        PrefError: they are still there: somebody is training in this directory.
+    """
+    end, told = time.monotonic() + patience, False
+    while living := [
+        process
+        for process in read_started(directory)
+        if process.is_alive and (until is None or process.started < until)
+    ]:
+        numbers = ", ".join(str(process.pid) for process in living)
+        if time.monotonic() > end:
+            raise PrefError(
+                f"{directory}: an earlier start is training in it (process {numbers})",
+                hint=f"wait for its end, stop it with kill {living[0].pid}, or choose another directory "
+                "with --set output.dir=DIR",
+            )
+        if not told:
+            say(f"waiting for process {numbers} of an earlier start to end")
+            told = True
+        time.sleep(0.2)

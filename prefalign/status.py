@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from prefalign.checkpoints import newest_checkpoint
-from prefalign.launch import OUTCOME_FILE
+from prefalign.outcome import OUTCOME_FILE
 from prefalign.record import METRICS_FILE, RUN_FILE, RunRecord, read_metrics, read_run
 from prefalign.started import Started, read_started
 from prefdata.errors import InputError

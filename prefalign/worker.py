@@ -4,38 +4,52 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 
 from prefalign.config import RunConfig
-from prefalign.errors import Interrupted, OutOfMemory, TrainingFailed
-from prefalign.launch import SUPERVISED, write_outcome
+from prefalign.errors import LostProcess, OutOfMemory, TrainingFailed
+from prefalign.launch import SUPERVISED, claim, is_finished
+from prefalign.orphans import end_with_parents
+from prefalign.outcome import before_the_first_step, write_outcome
 from prefalign.preflight import preflight
 from prefalign.processes import refuse_missing_processes
 from prefalign.progress import Console, Pipe, Reporter, Silence
 from prefalign.started import write_started
+from prefalign.stopping import Stopped
 from prefdata.errors import PrefError
 
 _log = logging.getLogger("prefalign")
 
 
-def work(config: RunConfig, run_file: str, *, resume: bool) -> None:
+def work(
+    config: RunConfig, run_file: str, *, resume: bool | None = None, overwrite: bool = False
+) -> None:
     """Trains in this process.
+
+    Args:
+        config: the run file.
+        run_file: its name, for messages.
+        resume: see `prefalign.launch.claim`; a parent has seen to it already.
+        overwrite: likewise.
 
     Raises:
         PrefError: the run failed; in the first process and without a parent that would say so.
         SystemExit: the run failed, in any other process.
     """
     rank, supervisor = int(os.environ.get("RANK", "0")), os.environ.get(SUPERVISED)
+    end_with_parents()
     try:
         refuse_missing_processes(config, run_file)
         _refuse_untested_launchers(config)
         if supervisor is None:
-            preflight(config, run_file, resume=resume)
+            if not _is_wanted(config, rank, resume=resume, overwrite=overwrite):
+                return
+            if rank == 0:
+                preflight(config, run_file)
         _log_to(config.output.dir / "logs" / f"rank-{rank}.log")
         write_started(config, rank)
-        _train(config, _reporter(rank, supervised=supervisor is not None), resume=resume)
+        _train(config, _reporter(rank, supervised=supervisor is not None))
     # whatever ends a run has to end as one message and an exit code
     except BaseException as error:
         failure = as_failure(error, config)
@@ -46,17 +60,24 @@ def work(config: RunConfig, run_file: str, *, resume: bool) -> None:
         raise failure from error
 
 
+def _is_wanted(config: RunConfig, rank: int, *, resume: bool | None, overwrite: bool) -> bool:
+    """Returns whether there is anything to train, for a process that no parent of ours has started."""
+    if rank > 0:
+        return overwrite or not is_finished(config)
+    return claim(config, Console().say, resume=resume, overwrite=overwrite)
+
+
 def _refuse_untested_launchers(config: RunConfig) -> None:
     from prefalign.sharding import refuse_untested
 
     refuse_untested(config.engine)
 
 
-def _train(config: RunConfig, reporter: Reporter, *, resume: bool) -> None:
+def _train(config: RunConfig, reporter: Reporter) -> None:
     from prefalign.run import train
 
     try:
-        train(config, reporter, resume=resume)
+        train(config, reporter, resume=True)
     finally:
         reporter.close()
 
@@ -84,8 +105,8 @@ def as_failure(error: BaseException, config: RunConfig) -> PrefError:
     """Returns the error as what a person can act on; the log keeps the traceback."""
     if isinstance(error, PrefError):
         return error
-    if isinstance(error, KeyboardInterrupt):
-        return Interrupted("stopped before the first step", signal=signal.SIGINT)
+    if isinstance(error, Stopped):
+        return before_the_first_step(error.number)
     _log.error("training stopped", exc_info=error)
     if _is_out_of_memory(error):
         size = config.batch.micro_batch_size
@@ -98,6 +119,11 @@ def as_failure(error: BaseException, config: RunConfig) -> PrefError:
             "--set hardware.gradient_checkpointing=true",
         )
     reason = str(error).strip().partition("\n")[0]
+    if _is_lost_connection(error):
+        return LostProcess(
+            f"another process of the run is gone ({type(error).__name__}: {reason})",
+            hint=f"why is in {config.output.dir / 'logs'}; the same command goes on with the run",
+        )
     return TrainingFailed(
         f"training stopped: {type(error).__name__}: {reason}",
         hint=f"the traceback is in {config.output.dir / 'logs'}",
@@ -110,3 +136,12 @@ def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _is_lost_connection(error: BaseException) -> bool:
+    """Returns whether a collective failed: NCCL raises errors of its own, gloo says where it was."""
+    from torch import distributed
+
+    if isinstance(error, (distributed.DistError, ConnectionError)):
+        return distributed.is_initialized()
+    return isinstance(error, RuntimeError) and "/gloo/" in str(error)

@@ -16,57 +16,84 @@ import click
     metavar="KEY=VALUE",
     help="Override a setting of the run file.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint.")
+@click.option(
+    "--resume/--no-resume",
+    default=None,
+    help="There must be a run to go on with, or there must be none.  [default: go on if there is one]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the run in the output directory.")
 @click.argument("accelerate", nargs=-1, metavar="[-- ACCELERATE ARGS]")
 def command(
     run_file: Path,
     settings: tuple[str, ...],
-    resume: bool,
+    resume: bool | None,
     overwrite: bool,
     accelerate: tuple[str, ...],
 ) -> None:
     """Train what RUN.yaml describes, through `accelerate launch`.
 
+    A run that was stopped or killed goes on from its newest checkpoint when the same command is given
+    again. Ctrl-C and SIGTERM save one first; a second Ctrl-C kills.
+
     Inside a launcher this command is the worker, so that it can be launched by hand just as well. What
     follows `--` goes to `accelerate launch` and replaces the launch options that the run file implies.
 
     \b
-    Exit codes: 0 done, 1 failed, 2 settings or data, 3 out of memory, 4 diverged, 130 interrupted.
+    Exit codes:
+      0    done, or finished already
+      1    failed; the message says where the traceback is
+      2    settings, data or model refused
+      3    out of memory
+      4    diverged: the loss is no number, or far above what it was
+      130  stopped by Ctrl-C (SIGINT), with a checkpoint once training has begun
+      143  stopped by SIGTERM, likewise
 
     \b
     Examples:
       prefalign train run.yaml --set optim.learning_rate=1e-5
       accelerate launch -m prefalign train run.yaml
     """
+    from prefalign.stopping import STOP, Stopped
+
+    with STOP.heard():
+        try:
+            _train(run_file, settings, accelerate, resume=resume, overwrite=overwrite)
+        except Stopped as stopped:
+            from prefalign.outcome import before_the_first_step
+
+            raise before_the_first_step(stopped.number) from None
+
+
+def _train(
+    run_file: Path,
+    settings: tuple[str, ...],
+    accelerate: tuple[str, ...],
+    *,
+    resume: bool | None,
+    overwrite: bool,
+) -> None:
     from prefalign.config import load_run
-    from prefalign.launch import (
-        clear,
-        is_finished,
-        is_worker,
-        launch,
-        settle_environment,
-    )
+    from prefalign.launch import claim, is_worker, launch, settle_environment
     from prefalign.preflight import preflight, remarks
     from prefalign.without_torch import torch_unseen
 
     settle_environment()
     config = load_run(run_file, settings)
-    if resume and is_finished(config):
-        click.echo(f"{config.output.dir}: finished already", err=True)
-        return
     if is_worker():
         from prefalign.worker import work
 
-        work(config, str(run_file), resume=resume)
+        work(config, str(run_file), resume=resume, overwrite=overwrite)
         return
-    if overwrite:
-        clear(config.output.dir)
+    if not claim(config, _tell, resume=resume, overwrite=overwrite):
+        return
     with torch_unseen(config.model):
-        train = preflight(config, str(run_file), resume=resume)
+        train = preflight(config, str(run_file))
         for remark in remarks(config, train, divided=bool(accelerate)):
-            click.echo(remark, err=True)
+            _tell(remark)
     overrides = [part for setting in settings for part in ("--set", setting)]
-    again = ["--resume"] if resume else []
-    launch(config, ["train", str(run_file), *overrides, *again], accelerate)
+    launch(config, ["train", str(run_file), *overrides], accelerate)
     click.echo(config.output.dir)
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)

@@ -15,7 +15,7 @@ from prefalign.preflight.disk import output_problems, space_problems, space_rema
 from prefalign.preflight.model import model_problems, read_files
 from prefalign.preflight.problem import Problem
 from prefalign.preflight.size import lora_problems, rough_shape
-from prefdata.errors import ConfigError, InputError, PrefError
+from prefdata.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from prefalign.pair_set import PairSet
@@ -69,26 +69,17 @@ def _problems_of_size(config: RunConfig) -> Iterator[Problem]:
         yield from space_problems(config.output, written(config, shape, None))
 
 
-def preflight(config: RunConfig, source: str, *, resume: bool) -> PairSet:
+def preflight(config: RunConfig, source: str) -> PairSet:
     """Refuses a run before any model is loaded, and leaves the token stores in the cache.
 
     Returns:
         The training pairs.
 
     Raises:
-        PrefError: the run directory holds another run, settings or files are wrong, or the pairs cannot
-            be trained on.
+        PrefError: settings or files are wrong, or the pairs cannot be trained on.
     """
-    from prefalign.launch import holds_a_run
     from prefalign.pair_set import read_set
 
-    directory = config.output.dir
-    if holds_a_run(directory) and not resume:
-        raise PrefError(
-            f"{directory}: holds a run already",
-            hint="add --resume to go on with it, --overwrite to replace it, or choose another with "
-            "--set output.dir=DIR",
-        )
     check_settings(config, source, ask_hub=True)
     train, *_ = [read_set(name, config) for _, name in sources(config)]
     return train

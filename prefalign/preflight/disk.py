@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from prefalign.checkpoints import KEPT
 from prefalign.config import Output, RunConfig
 from prefalign.plan.activations import FP32
 from prefalign.plan.shape import Shape
@@ -21,7 +22,7 @@ class Written(NamedTuple):
     Attributes:
         model: the trained weights, or adapters.
         checkpoint: one of them.
-        kept: checkpoints that are there at the end, or with those before the last one is removed.
+        kept: checkpoints that are there at once, an old one until the next is written.
     """
 
     model: int
@@ -49,7 +50,7 @@ def written(config: RunConfig, shape: Shape, steps: int | None) -> Written:
     """
     model = FP32 * shape.trainable
     every = config.output.save_every_steps
-    kept = 0 if every is None else 1 if steps is None else -(-steps // every)
+    kept = 0 if every is None else 1 if steps is None else min(-(-steps // every), KEPT + 1)
     return Written(model, 3 * model, kept)
 
 
@@ -85,9 +86,9 @@ def space_remark(output: Output, needed: Written) -> str | None:
     if needed.whole <= free:
         return None
     return (
-        f"warning: {needed.kept} checkpoints of {bytes_text(needed.checkpoint)} and the trained model "
+        f"warning: up to {needed.kept} checkpoints of {bytes_text(needed.checkpoint)} and the trained model "
         f"need {bytes_text(needed.whole)} in {output.dir}, {bytes_text(free)} are free; "
-        "raise output.save_every_steps or make room"
+        "make room"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from prefalign.compare import compare
-from prefalign.launch import is_finished, launch
+from prefalign.launch import claim, is_finished, launch
 from prefalign.preflight import preflight
 from prefalign.sweep.grid import Trial
 from prefalign.sweep.record import Outcome, Sweep
@@ -35,7 +35,7 @@ def sweep(trials: Sequence[Trial], say: Callable[[str], None], command: str = ""
             outcomes.append(_outcome(trial))
             continue
         say(f"[{number}/{len(trials)}] {trial.name}")
-        failure = _train(trial)
+        failure = _train(trial, say)
         if failure is not None:
             say(f"{trial.name} failed: {failure}")
         outcomes.append(_outcome(trial, failure))
@@ -58,12 +58,13 @@ def _outcome(trial: Trial, failure: str | None = None) -> Outcome:
     )
 
 
-def _train(trial: Trial) -> str | None:
-    """Runs one training like `prefalign train --resume`; returns why it failed, if it did."""
+def _train(trial: Trial, say: Callable[[str], None]) -> str | None:
+    """Runs one training like `prefalign train`; returns why it failed, if it did."""
     overrides = [part for setting in trial.overrides for part in ("--set", setting)]
     try:
-        preflight(trial.config, str(trial.run_file), resume=True)
-        launch(trial.config, ["train", str(trial.run_file), *overrides, "--resume"])
+        claim(trial.config, say)
+        preflight(trial.config, str(trial.run_file))
+        launch(trial.config, ["train", str(trial.run_file), *overrides])
     except PrefError as error:
         if error.exit_code > _SIGNALLED:
             raise

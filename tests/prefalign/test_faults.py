@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -115,18 +114,6 @@ def test_an_evaluation_set_is_not_trained_on(workplace: Workplace) -> None:
     assert "made from llmbar, an evaluation set" in told
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("file systems cannot be mounted here")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
 def test_no_room_for_a_checkpoint(workplace: Workplace, small_disk: Path) -> None:
     (small_disk / "full").write_bytes(bytes(700_000))
     save = ["--set", f"output.dir={small_disk / 'run'}", "--set", "output.save_every_steps=1"]
@@ -168,7 +155,7 @@ from prefalign.preflight import preflight, remarks
 from prefalign.without_torch import torch_unseen
 config = load_run("run.yaml")
 with torch_unseen(config.model):
-    train = preflight(config, "run.yaml", resume=False)
+    train = preflight(config, "run.yaml")
     list(remarks(config, train))
 print(len(train.store), "transformers" in sys.modules, "torch" in sys.modules)
 import torch

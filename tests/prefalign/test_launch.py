@@ -89,7 +89,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(workplace: Workplace) -> None:
 
     interrupted = workplace.losses("one")
     assert 0 < len(interrupted) < 60
-    resumed = workplace.run(*TRAIN, "run.yaml", *longer, "--resume")
+    resumed = workplace.run(*TRAIN, "run.yaml", *longer)
     assert resumed.returncode == 0, resumed.stderr
     undisturbed = workplace.run(*TRAIN, "run.yaml", *longer, "--set", "output.dir=whole")
     assert undisturbed.returncode == 0, undisturbed.stderr
@@ -120,15 +120,24 @@ def test_a_run_is_not_overwritten_by_accident(workplace: Workplace) -> None:
     (workplace.directory / "one" / "checkpoint-3").mkdir(parents=True)
     done = workplace.run(*TRAIN, "run.yaml")
     assert done.returncode == 2
-    assert "one: holds a run already" in done.stderr
-    assert "--resume" in done.stderr
+    assert "one: its checkpoints have no manifest.json" in done.stderr
+    assert "--overwrite" in done.stderr
+    assert workplace.run(*TRAIN, "run.yaml", "--resume").returncode == 2
+    shutil.rmtree(workplace.directory / "one")
+    done = workplace.run(*TRAIN, "run.yaml", "--resume")
+    assert done.returncode == 2
+    assert "one: holds no checkpoint to go on from" in done.stderr
 
 
 def test_a_finished_run_is_not_resumed(workplace: Workplace) -> None:
     (workplace.directory / "one").mkdir()
     (workplace.directory / "one" / "run.json").write_text("{}")
-    done = workplace.run(*TRAIN, "run.yaml", "--resume")
-    assert (done.returncode, done.stderr) == (0, "one: finished already\n")
+    for choice in ([], ["--resume"]):
+        done = workplace.run(*TRAIN, "run.yaml", *choice)
+        assert (done.returncode, done.stderr) == (0, "one: finished already\n")
+    done = workplace.run(*TRAIN, "run.yaml", "--no-resume")
+    assert done.returncode == 2
+    assert "one: holds a run already" in done.stderr
 
 
 def test_a_typo_in_the_run_file(workplace: Workplace) -> None:

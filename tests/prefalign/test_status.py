@@ -35,7 +35,12 @@ def run_file(tmp_path: Path, tiny_model: Path) -> Path:
         },
         "model": {"name": str(tiny_model)},
         "method": {"name": "dpo"},
-        "optim": {"learning_rate": 1e-3, "epochs": STEPS / 4},
+        "optim": {
+            "learning_rate": 1e-3,
+            "scheduler": "constant",
+            "warmup_ratio": 0.0,
+            "epochs": STEPS / 4,
+        },
         "batch": {"global_batch_size": 8, "micro_batch_size": 8},
         "hardware": {"device": "cpu", "precision": "fp32"},
         "eval": {"every_steps": 4},
@@ -64,10 +69,7 @@ def test_a_run_from_start_to_kill_to_end(run_file: Path, monkeypatch: pytest.Mon
         [sys.executable, "-m", "prefalign", "train", "run.yaml", "--set", "optim.seed=3"],
         cwd=place, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    while (
-        process.poll() is None
-        and not (place / "out" / "checkpoint-4" / "trainer_state.json").exists()
-    ):
+    while process.poll() is None and not (place / "out" / "checkpoint-4").exists():
         time.sleep(0.05)
     running = shown(place)
     assert (running["state"], running["steps"], running["method"]) == ("running", STEPS, "dpo")
@@ -82,15 +84,14 @@ def test_a_run_from_start_to_kill_to_end(run_file: Path, monkeypatch: pytest.Mon
     metrics = place / "out" / "metrics.jsonl"
     metrics.write_text(metrics.read_text()[:-7])  # as if killed while it wrote
     killed = shown(place)
-    assert (killed["state"], killed["seconds_left"]) == ("dead", None)
+    assert (killed["state"], killed["seconds_left"]) == ("stopped", None)
+    assert killed["message"].startswith("process 0 of the run was killed by SIGKILL")
     assert killed["step"] >= running["step"] - 1
     assert killed["held_out"]["accuracy"] is not None
     assert Path(killed["checkpoint"]).name.startswith("checkpoint-")
-    assert killed["resume"] == "prefalign train run.yaml --set optim.seed=3 --resume"
+    assert killed["resume"] == "prefalign train run.yaml --set optim.seed=3"
     text = prefalign("status", "out", cwd=place).stdout
-    assert text.startswith(
-        f"out: dpo on {killed['model']}, dead: its processes are gone before its end"
-    )
+    assert text.startswith(f"out: dpo on {killed['model']}, stopped early")
     assert f"go on with: {killed['resume']}" in text
     elsewhere = prefalign("status", place / "out", cwd=place.parent).stdout
     assert f"go on with: cd {place} && prefalign" in elsewhere
@@ -193,7 +194,7 @@ def test_what_ended_it_is_said_unless_it_was_started_again_since(tmp_path: Path)
 
 def test_a_launcher_keeps_its_arguments() -> None:
     command = "prefalign train run.yaml --overwrite -- --config_file fsdp2.yaml"
-    line = "prefalign train run.yaml --resume -- --config_file fsdp2.yaml"
+    line = "prefalign train run.yaml -- --config_file fsdp2.yaml"
     assert started(command=command).to_resume == line
 
 

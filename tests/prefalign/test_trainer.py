@@ -14,13 +14,14 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from prefalign import run as run_module
+from prefalign.checkpoints import newest_checkpoint
 from prefalign.config import RunConfig
 from prefalign.dataset import PairDataset, epoch_order
 from prefalign.errors import Diverged
 from prefalign.pair_set import read_set
 from prefalign.progress import Silence
 from prefalign.record import RunRecord, read_run
-from prefalign.run import Run, newest_checkpoint, train
+from prefalign.run import Run, train
 from tests.prefalign.toys import write_toy_pairs
 
 
@@ -201,7 +202,7 @@ def test_a_half_written_checkpoint_is_passed_over(tmp_path: Path) -> None:
     ):
         (tmp_path / name).mkdir()
         if complete:
-            (tmp_path / name / "trainer_state.json").touch()
+            (tmp_path / name / "manifest.json").touch()
     newest = newest_checkpoint(tmp_path)
     assert newest is not None
     assert newest.name == "checkpoint-10"

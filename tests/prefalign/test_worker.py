@@ -9,8 +9,9 @@ import torch
 
 from prefalign.config import RunConfig
 from prefalign.errors import Diverged, OutOfMemory
-from prefalign.launch import write_outcome
+from prefalign.outcome import write_outcome
 from prefalign.progress import Console, Phase, Pipe, relay
+from prefalign.stopping import Stopped
 from prefalign.worker import as_failure
 from prefdata.errors import InputError
 
@@ -48,7 +49,7 @@ def test_out_of_memory_says_which_batch_to_try(error: Exception, config: RunConf
     [
         (InputError("no such file"), 2),
         (Diverged("loss is nan"), 4),
-        (KeyboardInterrupt(), 130),
+        (Stopped(2), 130),
         (RuntimeError("shapes differ\nsecond line"), 1),
     ],
 )

@@ -1,0 +1,96 @@
+"""How the processes of a run ended: the first that fails says why, in a file that its parent reads."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+
+from prefalign.errors import Interrupted, LostProcess, TrainingFailed
+from prefalign.started import resume_line
+from prefalign.stopping import SIGNALS
+from prefdata.errors import PrefError
+
+OUTCOME_FILE = "outcome.json"
+"""In the logs: why the workers that a parent started have failed."""
+LAUNCHER_LOG = "launcher.log"
+
+# Words of torchrun for a process it found dead and for a signal of its own, and those of subprocess, which
+# starts a single process.
+_KILLED = re.compile(
+    r"exitcode: -(?P<dead>\d+)\) local_rank: (?P<rank>\d+)|died with <Signals\.\w+: (?P<alone>\d+)>"
+    r"|got signal: (?P<launcher>\d+)"
+)
+
+
+def write_outcome(logs: Path, error: PrefError) -> None:
+    """Says why this process failed, unless another has said so before: the first knows the cause.
+
+    One that only lost touch with another knows none.
+    """
+    if isinstance(error, LostProcess):
+        return
+    try:
+        file = (logs / OUTCOME_FILE).open("x")
+    except FileExistsError:
+        return
+    with file:
+        json.dump(
+            {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}, file
+        )
+
+
+def raise_outcome(logs: Path, code: int, received: list[int]) -> None:
+    """Raises what ended the workers early; returns where nothing did.
+
+    Args:
+        logs: where they and their launcher write.
+        code: of the launcher, negative for a signal.
+        received: the signals that the parent passed on.
+
+    Raises:
+        PrefError: with the exit code of the parent.
+    """
+    path = logs / OUTCOME_FILE
+    if path.exists():
+        outcome = json.loads(path.read_text())
+        error = TrainingFailed(outcome["message"], hint=outcome["hint"])
+        error.exit_code = outcome["exit_code"]
+        if code == -signal.SIGINT and outcome["exit_code"] == 128 + signal.SIGTERM:
+            error.exit_code = (
+                128 + signal.SIGINT
+            )  # the launcher died of it, its worker was orphaned
+        raise error
+    if code:
+        failure = _without_a_word(logs, code, received)
+        write_outcome(logs, failure)
+        raise failure
+
+
+def before_the_first_step(number: int) -> Interrupted:
+    """Returns what a run says that a signal ended before there was anything to save."""
+    return Interrupted("stopped before training began; there was nothing to save", signal=number)
+
+
+def _without_a_word(logs: Path, code: int, received: list[int]) -> PrefError:
+    """Returns what can be said where no process could say anything: they were killed, or never came up."""
+    text = (logs / LAUNCHER_LOG).read_text(errors="replace")
+    found = _KILLED.search(text)
+    line = resume_line(logs.parent)
+    hint = f"go on with: {line or 'the same command'}"
+    if len(received) > 1:
+        return Interrupted("killed before it could save", signal=received[0], hint=hint)
+    number = received[0] if received else -code
+    if not received and found is not None:
+        number = int(found["dead"] or found["alone"] or found["launcher"])
+    if number in SIGNALS:
+        return before_the_first_step(number)
+    if number < 1:
+        return TrainingFailed(
+            f"the launcher ended with exit code {code}", hint=f"see {logs / LAUNCHER_LOG}"
+        )
+    name = signal.Signals(number).name
+    who = "the launcher" if found is None else f"process {found['rank'] or 0} of the run"
+    why = ": by somebody, or by the system when memory was short" if name == "SIGKILL" else ""
+    return TrainingFailed(f"{who} was killed by {name}{why}", hint=hint)

@@ -1,0 +1,290 @@
+"""Runs that are killed, stopped, damaged and starved of room go on as if nothing had happened."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from prefalign.checkpoints import damage
+from prefalign.stopping import ECHO
+from tests.prefalign.toys import write_toy_pairs
+from tests.prefalign.workplace import TRAIN, Workplace
+
+STEPS = 60
+KILLS = 30
+KILLS_OF_A_RUN = 6
+
+
+class Runs(Workplace):
+    """A directory with a run file of 60 steps for two processes, and what its runs leave."""
+
+    def __init__(self, directory: Path, model: Path) -> None:
+        settings = {
+            "data": {
+                "train": str(write_toy_pairs(directory / "train.parquet", 35)),
+                "test": str(write_toy_pairs(directory / "test.parquet", 5, first=100)),
+            },
+            "model": {"name": str(model), "lora": {"r": 4, "dropout": 0.1}},
+            "method": {"name": "dpo"},
+            "optim": {"learning_rate": 1e-2, "warmup_ratio": 0.0, "max_steps": STEPS},
+            "batch": {"global_batch_size": 8, "micro_batch_size": 2},
+            "hardware": {"device": "cpu", "precision": "fp32", "num_processes": 2},
+            "eval": {"every_steps": 7},
+            "output": {"dir": "out", "save_every_steps": 5},
+        }
+        super().__init__(directory, settings)
+
+    def start(self, run: str, *options: str) -> "subprocess.Popen[str]":
+        """Starts training in the directory `run`."""
+        return subprocess.Popen(
+            [*TRAIN, "run.yaml", "--set", f"output.dir={run}", *options], cwd=self.directory,
+            env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def finish(self, run: str, *options: str) -> tuple[int, str]:
+        """Trains to the end; returns the exit code and what was said."""
+        done = self.run(*TRAIN, "run.yaml", "--set", f"output.dir={run}", *options)
+        return done.returncode, done.stderr
+
+    def lines(self, run: str) -> list[dict[str, Any]]:
+        """What `metrics.jsonl` holds, without times."""
+        path = self.directory / run / "metrics.jsonl"
+        text = path.read_text() if path.exists() else ""
+        lines = [json.loads(line) for line in text.split("\n")[:-1]]
+        return [{key: value for key, value in line.items() if key != "time"} for line in lines]
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that was started from here and still runs."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                cache = process.environ().get("PREFALIGN_CACHE")
+                ours = cache == self.environment["PREFALIGN_CACHE"]
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def checkpoints(self, run: str) -> list[Path]:
+        """All that calls itself a checkpoint."""
+        return list((self.directory / run).glob("checkpoint-*"))
+
+
+def steps_of(lines: list[dict[str, Any]]) -> int:
+    return max((line["step"] for line in lines if line["kind"] == "train"), default=0)
+
+
+def wait_for_step(runs: Runs, run: str, step: int, process: "subprocess.Popen[str]") -> None:
+    while steps_of(runs.lines(run)) < step and process.poll() is None:
+        time.sleep(0.005)
+
+
+def aim(parent: int, chance: random.Random) -> tuple[str, list[psutil.Process]]:
+    """Chooses whom a signal goes to, among those that are there by now."""
+    first = psutil.Process(parent)
+    launchers = first.children()
+    ranks = [rank for launcher in launchers for rank in launcher.children()]
+    choices = {
+        "parent": [first],
+        "launcher": launchers,
+        "one rank": [chance.choice(ranks)] if ranks else [],
+        "all": [first, *launchers, *ranks],
+    }
+    whom = chance.choice([name for name, processes in choices.items() if processes])
+    return whom, choices[whom]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Runs:
+    return Runs(tmp_path_factory.mktemp("survival"), tiny_model)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(runs: Runs) -> list[dict[str, Any]]:
+    """The metrics of a run that nobody disturbs."""
+    code, said = runs.finish("undisturbed")
+    assert code == 0, said
+    lines = runs.lines("undisturbed")
+    assert steps_of(lines) == STEPS
+    return lines
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(KILLS // KILLS_OF_A_RUN))
+def test_a_run_that_is_killed_again_and_again_loses_nothing(
+    runs: Runs, undisturbed: list[dict[str, Any]], number: int
+) -> None:
+    chance = random.Random(number)
+    run = f"killed-{number}"
+    for kill in range(KILLS_OF_A_RUN):
+        done = steps_of(runs.lines(run))
+        process = runs.start(run)
+        begun = time.monotonic()
+        if chance.random() < 0.25:  # while it starts
+            time.sleep(chance.uniform(0.3, 8))
+        else:
+            most = 2 * (STEPS - done) // (KILLS_OF_A_RUN - kill + 1) + 1
+            wait_for_step(runs, run, done + chance.randint(1, most), process)
+            time.sleep(chance.uniform(0, 0.1))
+        told = chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+        if process.poll() is not None:
+            break
+        whom, targets = aim(process.pid, chance)
+        what = f"kill {kill}: {told.name} to {whom} after {time.monotonic() - begun:.1f} s"
+        for target in targets:
+            with suppress(psutil.NoSuchProcess):
+                target.send_signal(told)
+        said = process.communicate(timeout=60)[1]
+        print(what, process.returncode, steps_of(runs.lines(run)), said.splitlines()[-2:])
+        wait_until_gone(runs, what)
+        if process.returncode == 1:
+            assert "was killed by SIGKILL" in said, (what, said)
+            assert "go on with: prefalign train run.yaml" in said, (what, said)
+        assert "Traceback" not in said, (what, said)
+        assert process.returncode in allowed(told, whom), (what, process.returncode, said)
+        for checkpoint in runs.checkpoints(run):
+            assert damage(checkpoint) is None, what
+        if process.returncode == 0:
+            break
+    code, said = runs.finish(run)
+    assert code == 0, said
+    assert runs.lines(run) == undisturbed
+
+
+def allowed(number: signal.Signals, whom: str) -> set[int]:
+    """Exit codes of a parent that was told, or whose run was; 0 where the run had come to its end."""
+    if number is signal.SIGKILL:
+        return {0, -number} if whom in ("parent", "all") else {0, 1, 128 + signal.SIGTERM}
+    return {0, 128 + number, -number}
+
+
+def wait_until_gone(runs: Runs, what: str) -> None:
+    end = time.monotonic() + 30
+    while left := runs.processes():
+        assert time.monotonic() < end, (what, [process.cmdline() for process in left])
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_another_number_of_processes_goes_on(runs: Runs, before: int, after: int) -> None:
+    without = ["--set", "model.lora.dropout=0", "--set", "optim.max_steps=12",
+               "--set", "optim.learning_rate=1e-3"]  # fmt: skip
+    run, whole = f"begun-by-{before}", f"all-by-{before}"
+    processes = [f"hardware.num_processes={count}" for count in (before, after)]
+    process = runs.start(run, *without, "--set", processes[0])
+    wait_for_step(runs, run, 4, process)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 143, said
+    code, said = runs.finish(run, *without, "--set", processes[1])
+    assert code == 0, said
+    assert f"with {after} instead of {before} processes" in said
+    code, said = runs.finish(whole, *without, "--set", processes[0])
+    assert code == 0, said
+    assert runs.losses(run) == pytest.approx(runs.losses(whole), abs=1e-6)
+    assert len(runs.losses(run)) == 12
+
+
+@pytest.mark.slow
+def test_a_signal_while_the_reference_is_asked(workplace: Workplace) -> None:
+    write_toy_pairs(workplace.directory / "train.parquet", 3000)
+    process = subprocess.Popen(
+        [*TRAIN, "run.yaml"], cwd=workplace.directory, env=workplace.environment,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("reference log-probs"):
+            break
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 143
+    assert "error: stopped before training began; there was nothing to save" in said
+    assert "Traceback" not in said
+    assert not list((workplace.directory / "one").glob("checkpoint-*"))
+
+
+@pytest.mark.slow
+def test_an_evaluation_is_not_waited_for_and_made_up_for(workplace: Workplace) -> None:
+    write_toy_pairs(workplace.directory / "test.parquet", 1500, first=100)
+    often = ["--set", "eval.every_steps=2", "--set", "eval.micro_batch_size=1"]
+    process = subprocess.Popen(
+        [*TRAIN, "run.yaml", *often], cwd=workplace.directory, env=workplace.environment,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("training 2/5"):
+            break
+    time.sleep(0.5)  # 1500 forward passes take longer
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "stopped after step 2 of 5, which is saved" in said
+    assert evaluations(workplace, "one") == [0]
+    done = workplace.run(*TRAIN, "run.yaml", *often)
+    assert done.returncode == 0, done.stderr
+    assert evaluations(workplace, "one") == [0, 2, 4, 5]
+
+
+def evaluations(workplace: Workplace, run: str) -> list[int]:
+    lines = (workplace.directory / run / "metrics.jsonl").read_text().splitlines()
+    return [line["step"] for line in map(json.loads, lines) if line["kind"] == "eval"]
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_costs_nothing_that_was_saved(
+    workplace: Workplace, small_disk: Path
+) -> None:
+    save = ["--set", "output.save_every_steps=1"]
+    there = ["--set", f"output.dir={small_disk / 'run'}"]
+    stopped = workplace.run(*TRAIN, "run.yaml", *save, *there)
+    assert stopped.returncode == 1
+    errors = [line for line in stopped.stderr.splitlines() if line.startswith(("error:", "hint:"))]
+    assert errors[0].startswith(
+        f"error: {small_disk / 'run' / 'checkpoint-3'}: cannot be written, with "
+    )
+    assert errors[1].startswith("hint: make room, then go on from checkpoint-2: prefalign train")
+    assert len(errors) == 2
+    assert "Traceback" not in stopped.stderr
+    assert [damage(small_disk / "run" / f"checkpoint-{step}") for step in (1, 2)] == [None, None]
+    assert not (small_disk / "run" / ".saving").exists()
+
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    resumed = workplace.run(*TRAIN, "run.yaml", *save, *there)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "going on after step 2" in resumed.stderr
+    undisturbed = workplace.run(*TRAIN, "run.yaml")
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    assert workplace.losses(str(small_disk / "run")) == workplace.losses("one")
+
+
+@pytest.mark.slow
+def test_a_second_signal_kills(workplace: Workplace) -> None:
+    process = subprocess.Popen(
+        [*TRAIN, "run.yaml", "--set", "optim.epochs=400"], cwd=workplace.directory,
+        env=workplace.environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("training 2/"):
+            break
+    worker = psutil.Process(process.pid).children()[0].children()[0]
+    worker.suspend()  # as one that hangs
+    process.send_signal(signal.SIGINT)
+    time.sleep(ECHO + 0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert "killed before it could save" in said
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
