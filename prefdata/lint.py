@@ -75,7 +75,7 @@ def check(
         against: the other split, for rules that compare two sets.
         benchmarks: evaluation sets that the pairs must not contain; see
             `prefdata.surroundings.read_benchmark`.
-        scores: what trained models say about the pairs; see `prefdata.surroundings.read_scores`.
+        scores: what trained models say about the pairs; see `prefdata.scores.read_scores`.
 
     Raises:
         PrefError: a rule does not exist, a setting is wrong, or the frame lacks canonical columns.

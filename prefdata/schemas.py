@@ -13,6 +13,7 @@ SCHEMAS = {
     "pair": "prefdata.schema:PairRow",
     "manifest": "prefdata.io.manifest:Manifest",
     "plan": "prefdata.curate.plan:Plan",
+    "overlap": "prefdata.curate.overlap:Overlap",
     "report": "prefdata.report.model:Report",
     "diagnostic": "prefdata.render.json:DiagnosticReport",
 }

@@ -1,4 +1,4 @@
-"""What stands around a set: evaluation sets that it must not contain, its manifest, ties, scores."""
+"""What stands around a set: evaluation sets that it must not contain, its manifest, ties."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from prefdata.io.read import read, source_name, spooled
 
 PROMPT_COLUMNS = ("prompt", "question", "instruction", "problem", "query", "turns", "messages")
 _ROWS_LOOKED_AT = 100
-_LOGPS = ("chosen_logps", "rejected_logps", "ref_chosen_logps", "ref_rejected_logps")
 
 
 def read_benchmark(source: str) -> Benchmark:
@@ -72,47 +71,6 @@ def read_ties(source: str) -> pl.DataFrame:
 def read_unpaired(source: str) -> pl.DataFrame:
     """Returns the unpaired ratings that a conversion wrote beside a set; none where it wrote none."""
     return _beside(source, "unpaired", frame.UNPAIRED)
-
-
-def read_scores(path: Path) -> pl.DataFrame:
-    """Returns what models say about pairs: one row for each pair and evaluation.
-
-    Args:
-        path: a .parquet or .jsonl file such as the pairs.parquet of a run of prefalign.
-
-    Returns:
-        Columns id, chosen_logps, rejected_logps and the same of the reference in ref_chosen_logps and
-        ref_rejected_logps (summed nats); chosen_tokens and step (of the evaluation), null where the file
-        has no such column. Rows without four finite log-probs are left out.
-
-    Raises:
-        InputError: the file cannot be read.
-        FormatError: it lacks columns, or holds something else in them.
-    """
-    try:
-        found = pl.read_ndjson(path) if path.suffix == ".jsonl" else pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).partition("\n")[0][:80]
-        raise InputError(
-            f"{path}: cannot be read: {reason}", hint="give the pairs.parquet of a run"
-        ) from error
-    lacking = [name for name in ("id", *_LOGPS) if name not in found.columns]
-    if lacking:
-        raise FormatError(
-            f"{path}: no scores of pairs: it has no column {', '.join(lacking)}",
-            hint="give the pairs.parquet of a run, or a table of a pair's id and its log-probs",
-        )
-    optional = {"chosen_tokens": pl.Float64, "step": pl.Int64}
-    absent = {n: pl.lit(None, kind) for n, kind in optional.items() if n not in found.columns}
-    kinds = pl.Schema({"id": pl.String, **dict.fromkeys(_LOGPS, pl.Float64), **optional})
-    try:
-        typed = found.with_columns(**absent).select(kinds.names()).cast(kinds)
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).partition("\n")[0][:80]
-        raise FormatError(
-            f"{path}: not scores of pairs: {reason}", hint="log-probs are numbers, in nats"
-        ) from error
-    return typed.filter(pl.all_horizontal(pl.col(_LOGPS).is_finite()))
 
 
 def _beside(source: str, part: str, schema: pa.Schema) -> pl.DataFrame:

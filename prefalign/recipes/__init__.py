@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefalign.shelf import Shelf
+from prefdata.shelf import Shelf
 
 _SHELF = Shelf(Path(__file__).parent, "recipe")
 

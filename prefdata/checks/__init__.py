@@ -98,7 +98,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
         tokens: one row a pair, in the order of `pairs`, as `prefdata.tokens` measures it.
         benchmarks: evaluation sets to look for in the pairs.
         provenance: where the set comes from; one for each file that was read.
-        scores: what models say about the pairs, as `prefdata.surroundings.read_scores` returns it.
+        scores: what models say about the pairs, as `prefdata.scores.read_scores` returns it.
     """
 
     pairs: pl.DataFrame

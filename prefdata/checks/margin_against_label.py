@@ -72,7 +72,7 @@ class Settings(Struct, frozen=True):
 @set_rule("PD332", "margin-against-label", level="info", needs="scores", settings=Settings)
 def margin_against_label(data: Evidence, settings: Settings) -> pl.DataFrame:
     """Returns the pairs whose label the model doubts; `value` is the probability of the other one."""
-    judged = data.once(learning_map, settings.beta)
+    judged = data.once(learning_map, settings.beta).drop_nulls("confidence")
     given = judged["confidence"].to_numpy()
     right = int(np.count_nonzero(given > 0.5))
     has_skill = len(given) > 0 and wilson(right, len(given))[0] > 0.5

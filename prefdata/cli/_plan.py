@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from prefdata.curate.plan import Plan
 
-RECIPES = ("dual-margin", "margin-share", "rip", "selective-dpo")
+ALL = "all"
 
 
 def chosen_plan(plan: Path | None, options: dict[str, Any]) -> Plan:
@@ -65,12 +66,47 @@ def _steps(
             min_chosen_score is not None,
             {"step": "filter", "column": "chosen_score", "min": min_chosen_score},
         ),
-        (recipe, {"step": recipe}),
+        *((True, step) for step in _recipe_steps(recipe)),
         (cap, {"step": "cap", "most": cap, "by": cap_by or "draw"} | drawn),
         (balance_length, {"step": "balance-length"} | drawn),
         (sample, {"step": "sample"} | amount | drawn),
     ]
     return [step for wanted, step in steps if wanted]
+
+
+def _recipe_steps(recipe: str | None) -> list[dict[str, Any]]:
+    return [step.model_dump() for step in recipe_plan(recipe).steps] if recipe else []
+
+
+def recipe_plan(name: str) -> Plan:
+    """Returns the plan of a recipe.
+
+    Raises:
+        PrefError: there is none of that name.
+    """
+    import yaml
+
+    from prefdata.curate.plan import read_plan
+    from prefdata.curate.recipes import recipe
+
+    return read_plan(yaml.safe_load(recipe(name)), f"recipe {name}")
+
+
+def named_plans(names: Sequence[str]) -> dict[str, Plan]:
+    """Returns name -> plan of recipes, and of plan files, which are known by their suffix.
+
+    Args:
+        names: `all` stands for every recipe.
+    """
+    from prefdata.curate.plan import load_plan
+    from prefdata.curate.recipes import recipes
+
+    wanted = [each for name in names for each in (recipes() if name == ALL else [name])]
+    files = (".yaml", ".yml")
+    return {
+        name: load_plan(Path(name)) if Path(name).suffix in files else recipe_plan(name)
+        for name in wanted
+    }
 
 
 def plan_text(plan: Plan) -> str:
@@ -82,11 +118,14 @@ def plan_text(plan: Plan) -> str:
 
 
 def step_list() -> list[str]:
-    """Returns a line for each step that a plan may hold."""
+    """Returns a line for each step that a plan may hold, and for each recipe."""
     import sys
 
+    from prefdata.curate.recipes import recipes
     from prefdata.curate.step import STEPS
 
     kinds = [(name, STEPS.get(name)) for name in STEPS.names()]
     pages = [(name, sys.modules[kind.__module__].__doc__ or "") for name, kind in kinds]
-    return [f"{name:<15} {page.partition(chr(10))[0]}" for name, page in pages]
+    steps = [f"{name:<21}  {page.partition(chr(10))[0]}" for name, page in pages]
+    kept = [f"--recipe {name:<21}  {purpose}" for name, purpose in recipes().items()]
+    return [*steps, "", *kept]

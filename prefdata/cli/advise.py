@@ -31,15 +31,17 @@ _INDENT = "  "
 @sources_argument
 @click.option(
     "--scores",
+    multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="What a trained model says about each pair: the pairs.parquet of a run of prefalign.",
+    help="What a trained model says about each pair: the pairs.parquet of a run of prefalign. May be"
+    " given several times.",
 )
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 @reading_options
-def command(sources: tuple[str, ...], scores: Path | None, form: str, **reading: Any) -> None:
+def command(sources: tuple[str, ...], scores: tuple[Path, ...], form: str, **reading: Any) -> None:
     """Say which settings of a training follow from SRC, and from what was measured in it.
 
     Each piece of advice stands alone: train once plainly and once with it, and compare the runs.
@@ -54,9 +56,10 @@ def command(sources: tuple[str, ...], scores: Path | None, form: str, **reading:
     from prefdata.advice import advise
     from prefdata.checks import Evidence, indexed
     from prefdata.conversion import convert
-    from prefdata.surroundings import read_scores, read_ties
+    from prefdata.scores import read_scores
+    from prefdata.surroundings import read_ties
 
-    scored = read_scores(scores) if scores else None
+    scored = read_scores(*scores) if scores else None
     with reading_progress(sources) as progress:
         conversion = convert(sources, convert_options(**reading), progress=progress)
     evidence = Evidence(

@@ -76,8 +76,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--scores",
+    multiple=True,
+    type=_FILE,
     metavar="FILE",
-    help="What a trained model says about each pair: the pairs.parquet of a run of prefalign.",
+    help="What a trained model says about each pair: pairs.parquet or pairs-train.parquet of a run of"
+    " prefalign. May be given several times.",
 )
 @click.option(
     "--tokenizer",
@@ -103,7 +106,7 @@ def command(
     accept_new: bool,
     against: str | None,
     benchmarks: tuple[str, ...],
-    scores: str | None,
+    scores: tuple[Path, ...],
     tokenizer: str | None,
     max_length: int | None,
     chat_template: Path | None,
@@ -118,12 +121,13 @@ def command(
     Examples:
       prefdata check votes.json --fail-on warning
       prefdata check train.parquet --against test.parquet --select split-leakage
-      prefdata check test.parquet --scores out/dpo/pairs.parquet --select margin-against-label
+      prefdata check test.parquet --scores out/dpo/pairs-eval.parquet --select margin-against-label
       prefdata check pairs.parquet --tokenizer HuggingFaceTB/SmolLM2-135M-Instruct --max-length 1024
     """
     from prefdata.conversion import convert
     from prefdata.lint import lint
-    from prefdata.surroundings import read_benchmark, read_provenance, read_scores
+    from prefdata.scores import read_scores
+    from prefdata.surroundings import read_benchmark, read_provenance
 
     if not tokenizer and (max_length or chat_template):
         option = "--max-length" if max_length else "--chat-template"
@@ -140,11 +144,11 @@ def command(
     _require_something_to_run(settings.select, {need for need, value in given.items() if not value})
     options = convert_options(**reading)
     evaluation = tuple(map(read_benchmark, benchmarks)) or None
-    scored = read_scores(Path(scores)) if scores else None
+    scored = read_scores(*scores) if scores else None
     with reading_progress(sources) as progress:
         conversion = _in_one_chunk(convert(sources, options, progress=progress))
     if scored is not None:
-        click.echo(_share_scored(conversion.pairs, scored, str(scores)), err=True)
+        click.echo(_share_scored(conversion.pairs, scored, scores), err=True)
     other = convert([against]).pairs if against else None
     tokens = (
         _token_facts(conversion.pairs, tokenizer, chat_template, max_length) if tokenizer else None
@@ -190,15 +194,19 @@ def _require_something_to_run(select: list[str] | None, missing: set[str]) -> No
         raise click.UsageError(f"{', '.join(select or ())}: add {options} for these rules to run")
 
 
-def _share_scored(pairs: pl.DataFrame, scores: pl.DataFrame, file: str) -> str:
+def _share_scored(pairs: pl.DataFrame, scores: pl.DataFrame, files: tuple[Path, ...]) -> str:
     """Says how many of the pairs have scores; refuses scores of another set, which would find nothing."""
+    names = ", ".join(map(str, files))
     scored = pairs["id"].is_in(scores["id"].unique().to_list()).sum()
     if scored == 0 and pairs.height:
         raise InputError(
-            f"{file}: scores none of these {pairs.height:,} pairs",
+            f"{names}: scores none of these {pairs.height:,} pairs",
             hint="give the set that was scored; a pair's id changes with its text",
         )
-    return f"{file}: scores of {scored:,} of {pairs.height:,} pairs"
+    told = f"{names}: scores of {scored:,} of {pairs.height:,} pairs"
+    if scores["ref_chosen_logps"].null_count() == scores.height:
+        told += "; none of a reference, so that only perplexities can be judged"
+    return told
 
 
 def _in_one_chunk(conversion: Conversion) -> Conversion:

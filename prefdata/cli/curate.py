@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from prefdata.cli._options import reading_progress
-from prefdata.cli._plan import RECIPES, chosen_plan, plan_text, step_list
+from prefdata.cli._plan import chosen_plan, named_plans, plan_text, step_list
 from prefdata.cli._rules import rule_list
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from prefdata.curate.overlap import Overlap
     from prefdata.curate.plan import Plan
     from prefdata.curate.run import Verdict
 
@@ -55,7 +56,7 @@ def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 @click.option("--majority", is_flag=True, help="Settle contradictions by clear majorities.")
 @click.option("--min-margin", type=float, metavar="SCORE", help="Drop pairs of a smaller margin.")
 @click.option("--min-chosen-score", type=float, metavar="SCORE", help="Drop pairs chosen below it.")
-@click.option("--recipe", type=click.Choice(RECIPES), help="Select by scores, as published.")
+@click.option("--recipe", metavar="NAME", help="Select as published; --list names them.")
 @click.option("--cap", type=click.IntRange(1), metavar="N", help="Keep at most N pairs a prompt.")
 @click.option(
     "--cap-by",
@@ -70,11 +71,40 @@ def _list(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     help="Keep N pairs, or about a share below 1.",
 )
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Of what is drawn.  [default: 0]")
+@click.option(
+    "--scores",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Numbers to decide by, joined by id: the record of a run, or of `prefalign score`. May be given"
+    " several times; a number that a pair has several of is their mean.",
+)
+@click.option(
+    "--overlap",
+    metavar="NAMES",
+    callback=rule_list,
+    help="Write nothing; say how far these recipes and plan files agree (`all`: every recipe).",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Of --overlap.  [default: text]",
+)
 @click.option("--dry-run", is_flag=True, help="Print the table and the plan, and write nothing.")
 @click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list,
-              help="List the steps that a plan may hold.")  # fmt: skip
+              help="List the steps that a plan may hold, and the recipes.")  # fmt: skip
 def command(
-    source: str, output: Path | None, plan: Path | None, *, dry_run: bool, **options: Any
+    source: str,
+    output: Path | None,
+    plan: Path | None,
+    *,
+    scores: tuple[Path, ...],
+    overlap: list[str] | None,
+    form: str,
+    dry_run: bool,
+    **options: Any,
 ) -> None:
     """Curate SRC, a converted set: by default, drop the pairs that break rules with a safe fix.
 
@@ -87,16 +117,23 @@ def command(
       prefdata curate pairs.parquet -o curated.parquet
       prefdata curate pairs.parquet -o curated.parquet --majority --cap 4 --balance-length
       prefdata curate pairs.parquet --dry-run --select identical-pair,tied-score
+      prefdata curate pairs.parquet --recipe selective-dpo --scores out/dpo/pairs.parquet -o easy.parquet
+      prefdata curate pairs.parquet --scores out/dpo/pairs-train.parquet --overlap all
     """
+    numbers = _numbers(scores)
+    if overlap is not None:
+        _refuse_beside_overlap(output=output, plan=plan, dry_run=dry_run, **options)
+        _tell(_overlap(source, named_plans(overlap), numbers), form)
+        return
     if output is None and not dry_run:
         raise click.UsageError("name the output with -o, or look first with --dry-run")
     asked = chosen_plan(plan, options)
-    judged = _judged(source, _settled_before(source, asked) or asked)
+    judged = _judged(source, _settled_before(source, asked, scores) or asked, numbers)
     verdict = judged.verdict
     if dry_run or output is None:
         last = f"nothing was written; the plan, for --plan:\n\n{plan_text(verdict.plan)}".rstrip()
     else:
-        last = f"wrote {', '.join(map(str, _write(judged, source, output, asked)))}"
+        last = f"wrote {', '.join(map(str, _write(judged, source, output, asked, scores)))}"
     for line in (*_table(verdict), last):
         click.echo(line)
 
@@ -108,20 +145,55 @@ class _Judged(NamedTuple):
     pairs: pl.DataFrame | None
 
 
-def _judged(source: str, plan: Plan) -> _Judged:
+def _judged(source: str, plan: Plan, scores: pl.DataFrame | None) -> _Judged:
     from prefdata.conversion import read_pairs
     from prefdata.curate.run import judge, side_car
     from prefdata.curate.streaming import can_stream, judge_file
 
     if can_stream(source, plan):
         with reading_progress((source,)) as progress:
-            return _Judged(judge_file(source, plan, progress=progress), None)
+            return _Judged(judge_file(source, plan, scores, progress=progress), None)
     pairs = read_pairs(source)
-    return _Judged(judge(side_car(pairs, plan), plan), pairs)
+    return _Judged(judge(side_car(pairs, plan, scores), plan), pairs)
 
 
-def _settled_before(source: str, plan: Plan) -> Plan | None:
-    """Returns the plan with the thresholds it had when it made SRC, if it did.
+def _overlap(source: str, plans: dict[str, Plan], scores: pl.DataFrame | None) -> Overlap:
+    from prefdata.conversion import read_pairs
+    from prefdata.curate.overlap import overlap, together
+    from prefdata.curate.run import side_car
+    from prefdata.curate.streaming import can_stream, side_car_of_file
+
+    wanted = together(plans)
+    if not can_stream(source, wanted):
+        return overlap(side_car(read_pairs(source), wanted, scores), plans)
+    with reading_progress((source,)) as progress:
+        keys = side_car_of_file(source, wanted, scores, progress=progress)
+    return overlap(keys, plans)
+
+
+def _numbers(scores: tuple[Path, ...]) -> pl.DataFrame | None:
+    from prefdata.scores import read_columns
+
+    return read_columns(*scores) if scores else None
+
+
+def _refuse_beside_overlap(**options: Any) -> None:
+    given = [name for name, value in options.items() if value not in (None, False)]
+    if given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"--overlap writes no set: leave out {names}")
+
+
+def _tell(found: Overlap, form: str) -> None:
+    from prefdata.render.overlap import overlap_lines
+
+    lines = [found.model_dump_json(indent=2)] if form == "json" else overlap_lines(found)
+    for line in lines:
+        click.echo(line)
+
+
+def _settled_before(source: str, plan: Plan, scores: tuple[Path, ...]) -> Plan | None:
+    """Returns the plan with the thresholds it had when it made SRC, if it did, by the same scores.
 
     Quantiles of what a plan has kept are others than those of what it was given.
     """
@@ -136,7 +208,15 @@ def _settled_before(source: str, plan: Plan) -> Plan | None:
     settings = json.loads(file.read_bytes()).get("settings", {})
     if settings.get("plan") != plan.model_dump(mode="json", exclude_none=True):
         return None
+    if settings.get("scores", {}) != _digests(scores):
+        return None
     return read_plan(settings["settled"], str(file))
+
+
+def _digests(scores: tuple[Path, ...]) -> dict[str, str]:
+    from prefdata.io.manifest import sha256
+
+    return {str(path): sha256(path) for path in scores}
 
 
 def _table(verdict: Verdict) -> list[str]:
@@ -151,7 +231,9 @@ def _table(verdict: Verdict) -> list[str]:
     return lines + [f"{count:>9,}  {label}" for label, count in labels]
 
 
-def _write(judged: _Judged, source: str, output: Path, asked: Plan) -> list[Path]:
+def _write(
+    judged: _Judged, source: str, output: Path, asked: Plan, scores: tuple[Path, ...]
+) -> list[Path]:
     from prefdata.curate.run import divided
     from prefdata.curate.streaming import write_judged
     from prefdata.curate.write import account_for, refuse_parts, write_parts
@@ -166,6 +248,7 @@ def _write(judged: _Judged, source: str, output: Path, asked: Plan) -> list[Path
         "settings": {
             "plan": asked.model_dump(mode="json", exclude_none=True),
             "settled": verdict.plan.model_dump(mode="json", exclude_none=True),
+            **({"scores": _digests(scores)} if scores else {}),
         },
     }
     if judged.pairs is not None:

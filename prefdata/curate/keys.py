@@ -22,10 +22,10 @@ PLACE: Keys = {
 }
 ORDER = ("source", "file", "row", "id")
 
-# A run's pairs.parquet has these four columns of log-probs.
+# The records of runs have these four columns of log-probs.
 LOGPS_MAKER = (
-    "a run of prefalign leaves its parts in pairs.parquet:"
-    " prefdata convert pairs.parquet --join RUN/pairs.parquet:id -o scored.parquet"
+    "log-probs of policy and reference give it: add --scores FILE, the record of a run of prefalign"
+    " (output.record_train) or of `prefalign score`"
 )
 _LOGPS = ("chosen_logps", "ref_chosen_logps", "rejected_logps", "ref_rejected_logps")
 
@@ -75,9 +75,10 @@ def _message_keys(cells: pl.Series) -> pl.Series:
 def number(name: str, columns: frozenset[str]) -> pl.Expr:
     """Returns a column of numbers: one of the frame, else a field of `meta`.
 
-    Two are worked out where they are not there: `margin` from the scores, and `implicit_margin`
-    from the log-probs of policy and reference, in nats (DPO's implicit reward over beta,
-    arXiv:2305.18290, eq. 5).
+    Three are worked out where they are not there: `margin` from the scores; `implicit_margin` from the
+    log-probs of policy and reference, in nats (DPO's implicit reward over beta, arXiv:2305.18290,
+    eq. 5); `nll_difference` of chosen and rejected from the policy's, in nats a token (the difference
+    of log perplexities).
     """
     if name == "margin":
         given = pl.col("margin") if "margin" in columns else pl.lit(None, pl.Float64)
@@ -86,6 +87,12 @@ def number(name: str, columns: frozenset[str]) -> pl.Expr:
     if name == "implicit_margin":
         chosen, ref_chosen, rejected, ref_rejected = (_given(n, columns) for n in _LOGPS)
         return pl.coalesce(found, (chosen - ref_chosen) - (rejected - ref_rejected))
+    if name == "nll_difference":
+        chosen, rejected = (
+            _given(f"{side}_logps", columns) / _given(f"{side}_tokens", columns)
+            for side in ("chosen", "rejected")
+        )
+        return pl.coalesce(found, rejected - chosen)
     return found
 
 

@@ -9,6 +9,7 @@ import polars as pl
 from prefdata.curate.keys import ORDER, PLACE
 from prefdata.curate.plan import Plan
 from prefdata.curate.step import Keys, Step
+from prefdata.scores import with_columns
 
 
 class Curated(NamedTuple):
@@ -57,18 +58,19 @@ class Verdict(NamedTuple):
         return dict(self.removed["reason"].value_counts().sort("reason").iter_rows())
 
 
-def curate(pairs: pl.DataFrame, plan: Plan) -> Curated:
+def curate(pairs: pl.DataFrame, plan: Plan, scores: pl.DataFrame | None = None) -> Curated:
     """Applies the steps of a plan one after the other, each to what those before it have kept.
 
     Args:
         pairs: canonical columns; others are kept, and steps may decide by them.
         plan: the steps.
+        scores: numbers by pair id, as `prefdata.scores.read_columns` returns them.
 
     Raises:
         InputError: the set lacks a score that a step decides by.
         PrefError: a rule that `fix` names does not exist or has no fix.
     """
-    return divided(pairs, judge(side_car(pairs, plan), plan))
+    return divided(pairs, judge(side_car(pairs, plan, scores), plan))
 
 
 def divided(pairs: pl.DataFrame, verdict: Verdict) -> Curated:
@@ -78,8 +80,16 @@ def divided(pairs: pl.DataFrame, verdict: Verdict) -> Curated:
     return Curated(pairs.filter(reason.is_null()), removed, verdict.plan)
 
 
-def side_car(pairs: pl.DataFrame, plan: Plan) -> pl.DataFrame:
-    """Returns what the steps decide by: one row a pair, in their order, no text."""
+def side_car(pairs: pl.DataFrame, plan: Plan, scores: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Returns what the steps decide by: one row a pair, in their order, no text.
+
+    Args:
+        pairs: canonical columns; others are there for the steps that name them.
+        plan: the steps.
+        scores: numbers by pair id, as `prefdata.scores.read_columns` returns them.
+    """
+    if scores is not None:
+        pairs = with_columns(pairs, scores)
     columns = frozenset(pairs.columns)
     wanted: Keys = PLACE
     for step in plan.steps:

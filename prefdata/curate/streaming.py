@@ -31,20 +31,37 @@ def can_stream(source: str, plan: Plan) -> bool:
     return Path(source).is_file() and not any(step.by_text for step in plan.steps)
 
 
-def judge_file(source: str, plan: Plan, *, progress: Progress = lambda _: None) -> Verdict:
+def judge_file(
+    source: str,
+    plan: Plan,
+    scores: pl.DataFrame | None = None,
+    *,
+    progress: Progress = lambda _: None,
+) -> Verdict:
     """Returns which pairs of a file a plan removes; a pair's number is its place in the file.
 
     Raises:
         FormatError: the file holds anything but canonical pairs.
         InputError: the set lacks a score that a step decides by.
     """
-    return judge(_keys(source, plan, progress), plan)
+    return judge(side_car_of_file(source, plan, scores, progress=progress), plan)
 
 
-def _keys(source: str, plan: Plan, progress: Progress) -> pl.DataFrame:
-    keys = _small(side_car(to_polars(PAIRS.empty_table()), plan))
+def side_car_of_file(
+    source: str,
+    plan: Plan,
+    scores: pl.DataFrame | None = None,
+    *,
+    progress: Progress = lambda _: None,
+) -> pl.DataFrame:
+    """Returns what `prefdata.curate.run.side_car` does, of a file.
+
+    Raises:
+        FormatError: the file holds anything but canonical pairs.
+    """
+    keys = _small(side_car(to_polars(PAIRS.empty_table()), plan, scores))
     for table in read_batches(source, progress=progress):
-        keys.vstack(_small(side_car(to_polars(table), plan)), in_place=True)
+        keys.vstack(_small(side_car(to_polars(table), plan, scores)), in_place=True)
     pa.default_memory_pool().release_unused()  # what the batches took: judging wants the room
     return keys
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from prefdata.conversion import ConvertOptions, convert_to
-from prefdata.errors import FormatError, InputError, PrefError
+from prefdata.errors import FormatError, InputError
 from prefdata.frame import TIES, to_polars
-from prefdata.surroundings import read_benchmark, read_provenance, read_scores, read_ties
+from prefdata.surroundings import read_benchmark, read_provenance, read_ties
 
 FORMATS = Path(__file__).parents[1] / "fixtures" / "formats"
 
@@ -106,34 +105,3 @@ def test_what_a_conversion_wrote_beside_a_set(tmp_path: Path, suffix: str) -> No
     (tmp_path / "pairs.manifest.json").write_text("{")
     with pytest.raises(InputError, match="not a manifest"):
         read_provenance(str(output))
-
-
-def scores(tmp_path: Path, text: str) -> pl.DataFrame:
-    path = tmp_path / "scores.jsonl"
-    path.write_text(text, encoding="utf-8")
-    return read_scores(path)
-
-
-def test_scores_of_a_file_by_id(tmp_path: Path) -> None:
-    logps = {"chosen_logps": -1, "ref_chosen_logps": -2.5, "ref_rejected_logps": -4}
-    lines = [
-        {"id": "a", **logps, "rejected_logps": -3},
-        {"id": "b", **logps, "rejected_logps": None},
-    ]
-    found = scores(tmp_path, "\n".join(map(json.dumps, lines)))
-    assert found.rows() == [("a", -1.0, -3.0, -2.5, -4.0, None, None)]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ('{"id": "a", "chosen_logps": -1}\n', "no column rejected_logps"),
-        ('{"id": "a", "chosen_logps": "x", "rejected_logps": 1, "ref_chosen_logps": 1,'
-         ' "ref_rejected_logps": 1}\n', "not scores of pairs"),
-        ("{", "cannot be read"),
-    ],
-)  # fmt: skip
-def test_scores_that_are_none(tmp_path: Path, text: str, reason: str) -> None:
-    with pytest.raises(PrefError, match=reason) as error:
-        scores(tmp_path, text)
-    assert error.value.hint

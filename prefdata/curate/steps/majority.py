@@ -94,4 +94,5 @@ class Majority(Step):
         up, down = (groups[name].to_numpy() for name in ("up_votes", "down_votes"))
         more, fewer = np.maximum(up, down), np.minimum(up, down)
         # P(p > 1/2) under Beta(a, b) is I_1/2(b, a).
-        return pl.Series(betainc(fewer + 1, more + 1, 0.5) >= self.posterior)
+        # Of equal votes that is one half, but for rounding, and neither side is the larger.
+        return pl.Series((betainc(fewer + 1, more + 1, 0.5) >= self.posterior) & (more > fewer))

@@ -11,8 +11,8 @@ from prefdata.curate import keys as key
 from prefdata.curate.step import Keys, Step, removed_where, step
 
 _MAKERS = {
-    "validation_loss": "mean over reference models of the DPO loss of a pair they were not trained"
-    " on; without it use `by: implicit_margin`",
+    "validation_loss": "it is the mean DPO loss of a pair over models that were not trained on it:"
+    " add --scores FILE for each, the pairs.parquet of a run that held these pairs out",
     "implicit_margin": key.LOGPS_MAKER,
 }
 

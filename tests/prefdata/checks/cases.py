@@ -22,7 +22,7 @@ from prefdata.converting.join import read_join
 from prefdata.formats import Options
 from prefdata.lint import Findings, lint
 from prefdata.pairing import Pairing, TiePolicy
-from prefdata.surroundings import read_scores
+from prefdata.scores import read_scores
 
 FOLDER = Path(__file__).parents[2] / "rules"
 RULE_NAMES = RULES.names()

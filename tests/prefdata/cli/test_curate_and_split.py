@@ -17,6 +17,7 @@ import yaml
 
 from tests.command import prefdata
 
+ROOT = Path(__file__).parents[3]
 ROWS = [
     *({"prompt": f"Question {n}?", "chosen": "Yes.", "rejected": "No."} for n in range(40)),
     {"prompt": "Question 3?", "chosen": "Yes.", "rejected": "No."},
@@ -176,7 +177,7 @@ def test_every_option_is_a_step(folder: Path) -> None:
     scored(folder)
     options = [
         "--select", "PD501", "--dedup", "loose", "--keep", "margin", "--majority", "--min-margin", "1",
-        "--min-chosen-score", "4", "--recipe", "margin-share", "--cap", "2", "--cap-by", "margin",
+        "--min-chosen-score", "4", "--recipe", "margin", "--cap", "2", "--cap-by", "margin",
         "--balance-length", "--sample", "0.9", "--seed", "3",
     ]  # fmt: skip
     ran = prefdata("curate", "scored.parquet", "-o", "out.parquet", *options, cwd=folder)
@@ -197,31 +198,76 @@ def test_every_option_is_a_step(folder: Path) -> None:
     }
 
 
-def test_the_log_probs_of_a_run_joined_by_id_select_pairs(folder: Path) -> None:
+def record(folder: Path) -> list[str]:
+    """Writes what runs leave: two evaluations of each pair; returns ids by their margin, least first."""
     ids = pl.read_parquet(folder / "pairs.parquet")["id"].unique(maintain_order=True)
-    scores = pl.DataFrame({"id": ids}).with_columns(
-        chosen_logps=pl.int_range(pl.len()).cast(pl.Float64),
+    at = pl.int_range(pl.len()).cast(pl.Float64)
+    first = pl.DataFrame({"id": ids}).with_columns(
+        step=1,
+        chosen_logps=at - 1,
         ref_chosen_logps=pl.lit(0.0),
         rejected_logps=pl.lit(0.0),
         ref_rejected_logps=pl.lit(0.0),
     )
-    (folder / "run").mkdir()
-    scores.write_parquet(folder / "run" / "pairs.parquet")
-    join = ["--join", "run/pairs.parquet:id"]
-    ran = prefdata("convert", "pairs.parquet", "-o", "joined.parquet", *join, cwd=folder)
+    second = first.with_columns(step=2, chosen_logps=pl.col("chosen_logps") + 2)
+    pl.concat([first, second]).write_parquet(folder / "pairs-train.parquet")
+    return ids.to_list()
+
+
+def test_the_record_of_a_run_selects_pairs(folder: Path) -> None:
+    ids = record(folder)
+    args = ["--recipe", "selective-dpo", "--scores", "pairs-train.parquet"]
+    ran = prefdata("curate", "pairs.parquet", "-o", "easy.parquet", *args, cwd=folder)
     assert ran.returncode == 0, ran.stderr
-    (folder / "plan.yaml").write_text(
-        "steps: [{step: selective-dpo, by: implicit_margin, tau: 0.2}]"
+    kept = pl.read_parquet(folder / "easy.parquet")
+    removed = pl.read_parquet(folder / "easy.removed.parquet")
+    hard = set(removed.filter(pl.col("reason") == "selective-dpo")["id"])
+    sound = [one for one in ids if one in hard or one in set(kept["id"])]
+    assert set(sound[: len(hard)]) == hard
+    assert 0.4 < kept.height / len(ids) < 0.6
+    assert kept.columns == pl.read_parquet(folder / "pairs.parquet").columns
+    settings = manifest(folder / "easy.manifest.json")["settings"]
+    digest = hashlib.sha256((folder / "pairs-train.parquet").read_bytes()).hexdigest()
+    assert settings["scores"] == {"pairs-train.parquet": digest}
+    again = prefdata("curate", "easy.parquet", "-o", "same.parquet", *args, cwd=folder)
+    assert again.stdout.startswith(f"{kept.height} pairs in = {kept.height} kept + 0 removed")
+    ran = prefdata("curate", "pairs.parquet", "--dry-run", *args[:2], cwd=folder)
+    assert (ran.returncode, "add --scores FILE" in ran.stderr) == (2, True)
+    ran = prefdata("curate", "pairs.parquet", "--dry-run", "--recipe", "selective", cwd=folder)
+    assert (ran.returncode, "did you mean 'selective-dpo'?" in ran.stderr) == (2, True)
+
+
+def test_recipes_and_plans_are_compared(folder: Path) -> None:
+    record(folder)
+    (folder / "mine.yaml").write_text(
+        "steps: [{step: filter, column: implicit_margin, min: 0, max: 9}]"
     )
-    args = ["joined.parquet", "-o", "easy.parquet", "--plan", "plan.yaml"]
-    ran = prefdata("curate", *args, cwd=folder)
+    args = ["pairs.parquet", "--scores", "pairs-train.parquet", "--overlap"]
+    ran = prefdata("curate", *args, "mine.yaml,implicit-margin,selective-dpo", cwd=folder)
     assert ran.returncode == 0, ran.stderr
-    kept = set(pl.read_parquet(folder / "easy.parquet")["id"])
-    assert kept == set(ids.tail(len(kept)))
-    assert 0.1 < len(kept) / len(ids) < 0.3
-    assert "convert pairs.parquet --join" in prefdata(
-        "curate", "pairs.parquet", "-o", "x.parquet", "--plan", "plan.yaml", cwd=folder
-    ).stderr  # fmt: skip
+    lines = ran.stdout.splitlines()
+    assert lines[0] == "43 pairs"
+    assert lines[1].split() == ["keeps", "implicit-margin", "selective-dpo"]
+    assert [line.split()[0] for line in lines[2:5]] == ["mine.yaml", *lines[1].split()[1:]]
+    ran = prefdata("curate", *args, "all", "--format", "json", cwd=folder)
+    found = json.loads(ran.stdout)
+    schema = json.loads((ROOT / "schemas" / "overlap-v1.json").read_text())
+    jsonschema.validate(found, schema)
+    without = {
+        "dual-margin",
+        "margin",
+        "perplexity-difference",
+        "rip",
+    }  # no scores, no token counts
+    assert {one["name"] for one in found["skipped"]} == without
+    (same,) = [
+        a
+        for a in found["agreements"]
+        if {a["one"], a["other"]} == {"implicit-margin", "selective-dpo"}
+    ]
+    assert same["jaccard"] > 0.9  # one loss falls as one margin grows
+    ran = prefdata("curate", *args, "all", "--cap", "2", cwd=folder)
+    assert (ran.returncode, "leave out --cap" in ran.stderr) == (2, True)
 
 
 def test_a_reader_that_stops_reading_does_not_stop_the_writing(folder: Path) -> None:

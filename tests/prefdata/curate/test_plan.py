@@ -37,7 +37,11 @@ def scored(draw: st.DrawFn) -> pl.DataFrame:
             chosen_score=better,
             rejected_score=worse,
             votes=tuple(draw(st.lists(VOTE, max_size=3))) or None,
-            meta={"implicit_margin": better - 2 * worse, "validation_loss": better * worse},
+            meta={
+                "implicit_margin": better - 2 * worse,
+                "validation_loss": better * worse,
+                "nll_difference": worse - better,
+            },
         )
         for number, (prompt, chosen, rejected, better, worse) in enumerate(rows, 1)
     ]
@@ -56,6 +60,7 @@ EVERY_STEP: dict[str, list[dict[str, Any]]] = {
     "margin-share": [{}, {"end": "smallest", "column": "implicit_margin"}],
     "selective-dpo": [{}, {"by": "implicit_margin", "tau": 0.7}],
     "dual-margin": [{"share": 0.5}],
+    "perplexity-difference": [{}, {"posterior": 0.9}],
 }
 ONE_STEP = [{"step": name} | options for name, each in EVERY_STEP.items() for options in each]
 PLANS = st.lists(st.sampled_from(ONE_STEP), min_size=1, max_size=4)
@@ -262,6 +267,7 @@ def test_log_probs_of_a_run_are_an_implicit_margin() -> None:
         ({"step": "rip"}, "rejected_score"),
         ({"step": "dual-margin"}, "margin"),
         ({"step": "selective-dpo"}, "validation_loss"),
+        ({"step": "perplexity-difference"}, "nll_difference"),
         ({"step": "margin-share", "column": "implicit_margin"}, "implicit_margin"),
         ({"step": "filter", "column": "chosen_scor", "min": 1}, "chosen_scor"),
     ],
