@@ -22,13 +22,13 @@ def off_policy(data: Evidence) -> Advice:
     if len(perplexity) < LEAST:
         return Advice(
             topic=TOPIC,
-            measured="unknown: needs --scores, the pairs.parquet of a run, with token counts",
+            measured="unknown: needs --scores, the record of a run, with token counts",
         )
     hits = int((perplexity > TIMES * pl.Series([perplexity.median()])).sum())
     low, high = wilson(hits, len(perplexity))
     found = Advice(
         topic=TOPIC,
-        measured=f"the model finds chosen {TIMES:.0f} times as unlikely a token as usual in"
+        measured=f"a token of chosen has more than {TIMES:.0f} times the usual perplexity in"
         f" {hits / len(perplexity):.1%} of {len(perplexity):,} pairs (95 % CI {low:.1%} to {high:.1%})",
         value=hits / len(perplexity),
         low=low,

@@ -9,7 +9,8 @@ other label is at least as probable as labels are on average (confident learning
 more than half of the pairs right.
 
 A model that saw a pair often enough learns even a wrong label. Scores of a model that was not trained
-on these pairs, or of early evaluations, say more than those of the last step.
+on these pairs, or of the first times that it saw them, say more than those of the last step: give
+`pairs-train.parquet` of a run with `output.record_train: true`, which has every pair as it passed.
 
 ## Why is this bad?
 A label the wrong way round teaches the opposite of what was meant. The model has read both sides,

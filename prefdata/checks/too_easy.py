@@ -27,8 +27,8 @@ the first of these is listed:
 ```
 
 ## Fix
-None. To train without them, join the scores and filter: `prefdata convert pairs.parquet --join
-RUN/pairs.parquet:id -o scored.parquet`, then a plan with `step: filter` on `implicit_margin`.
+None. To train without them: `prefdata curate --scores FILE` with a plan that has `{step: filter, column:
+confidence, max: 0.95, missing: keep}`.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ _INDENT = "  "
 def command(sources: tuple[str, ...], scores: tuple[Path, ...], form: str, **reading: Any) -> None:
     """Say which settings of a training follow from SRC, and from what was measured in it.
 
-    Each piece of advice stands alone: train once plainly and once with it, and compare the runs.
+    Each piece of advice stands alone: train once plainly and once with it, and compare the runs. Paste
+    its line over the method of a run file, or give its options to `prefalign train`.
 
     \b
     Examples:
@@ -81,11 +82,21 @@ def _lines(advice: Advice) -> Iterator[str]:
     if not advice.settings:
         return
     yield from _wrapped(f"{advice.reason} ({advice.source})", _INDENT)
+    yield f"{_INDENT}{_in_run_file(advice.settings)}"
     yield f"{_INDENT}{' '.join(map(_setting, advice.settings.items()))}"
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=_INDENT)
+
+
+def _in_run_file(settings: dict[str, Any]) -> str:
+    """Returns DPO's settings as one line of a run file."""
+    import yaml
+
+    method = {key.removeprefix("method."): value for key, value in settings.items()}
+    line = {"method": {"name": "dpo", **method}}
+    return yaml.safe_dump(line, default_flow_style=True, sort_keys=False, width=_WIDTH)[1:-2]
 
 
 def _setting(item: tuple[str, Any]) -> str:

@@ -13,6 +13,7 @@ from prefdata.curate.step import Keys, Step, removed_where, step
 _MAKERS = {
     "margin": "scores of both sides, or the strength of a vote, give it",
     "implicit_margin": key.LOGPS_MAKER,
+    "confidence": key.LOGPS_MAKER,
 }
 
 
@@ -26,14 +27,16 @@ class MarginShare(Step):
     Attributes:
         share: how much of the pairs that have a margin stays.
         end: `largest` or `smallest` margins.
-        column: `margin` of the set, or `implicit_margin` of a policy against its reference.
+        column: `margin` of the set; `implicit_margin` of a policy against its reference; or its
+            `confidence`, the mean probability of the label over the evaluations in `--scores`
+            (dataset cartography, arXiv:2009.10795).
         limit: the margin at which to cut; worked out if not given.
     """
 
     step: Literal["margin-share"] = "margin-share"
     share: float = Field(0.5, gt=0, lt=1)
     end: Literal["largest", "smallest"] = "largest"
-    column: Literal["margin", "implicit_margin"] = "margin"
+    column: Literal["margin", "implicit_margin", "confidence"] = "margin"
     limit: float | None = None
 
     def keys(self, columns: frozenset[str]) -> Keys:

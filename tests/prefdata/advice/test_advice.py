@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefalign.config import RunConfig
+from prefalign.config import RunConfig, load_run
 from prefdata.advice import Advice, advise
 from prefdata.advice.flipped_labels import flip_rate, label_error
 from prefdata.checks import Evidence, indexed
@@ -155,6 +155,14 @@ def test_the_command_prints_settings_that_train_takes(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert "length bias: chosen is longer in 100.0% of 60 pairs" in ran.stdout
     assert "  --set method.loss=sigmoid_norm --set method.beta=5.0" in ran.stdout.splitlines()
+    (line,) = [line for line in ran.stdout.splitlines() if "method:" in line]
+    run = tmp_path / "run.yaml"
+    run.write_text(
+        f"data: {{train: a.parquet}}\nmodel: {{name: m}}\noutput: {{dir: out}}\n{line.strip()}\n"
+    )
+    assert load_run(run) == run_with(
+        {"data.train": "a.parquet", "method.loss": "sigmoid_norm", "method.beta": 5.0}
+    )
     found = json.loads(prefdata("advise", pairs, "--format", "json").stdout)
     assert [advice["topic"] for advice in found] == sorted(advice["topic"] for advice in found)
     ran = prefdata("advise", pairs, "--scores", pairs)

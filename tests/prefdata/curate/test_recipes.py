@@ -48,6 +48,7 @@ REWARDS = scores(chosen_score=lambda n: 30 - n, rejected_score=lambda _: 5)  # m
         ("margin", REWARDS, range(1, 11)),
         ("implicit-margin", LOGPS, range(11, 21)),
         ("small-implicit-margin", LOGPS, range(1, 4)),
+        ("confident", scores(confidence=lambda n: n / 20), range(3, 21)),
         ("selective-dpo", scores(validation_loss=lambda n: n), range(1, 12)),
         # rejected is as long everywhere, and as good; its margin is below the median where n is large
         ("rip", REWARDS, range(10, 21)),
@@ -127,4 +128,4 @@ def test_every_recipe_names_its_source_and_is_a_plan() -> None:
         assert plan(name).steps, name
         assert purpose.endswith("."), name
         assert "arXiv:" in text or "NeurIPS" in text, name
-        assert len(text.splitlines()) <= 7, f"{name}: a recipe is a few lines"
+        assert len(text.splitlines()) <= 8, f"{name}: a recipe is a few lines"
