@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from prefalign.engine.chunk import CHUNK
+from prefalign.engine.chunk import LOGITS_BYTES
 
 
 class TokenScores(NamedTuple):
@@ -64,7 +65,8 @@ class _TokenScores(torch.autograd.Function):
     The gradient of a token's log-prob with respect to its hidden state, weight[target] - softmax @
     weight, does not depend on the loss: the loss only scales it. So the forward pass computes it
     while the logits of a chunk exist, and the backward pass multiplies (N, H) by (N, 1). Only a
-    trainable head needs its logits again, for the gradient of the weight.
+    trainable head needs every softmax again, for the gradient of the weight. That of the last chunk is
+    kept: the backward pass begins here, before it needs room for anything else.
 
     Entropy comes out of it: the mean logit is the product of hidden state and softmax @ weight.
     """
@@ -78,56 +80,101 @@ class _TokenScores(torch.autograd.Function):
         log_sum_sq: bool,  # noqa: FBT001  apply has no keywords
     ) -> tuple[Tensor | None, ...]:
         logps = hidden.new_empty(len(hidden), dtype=_softmax_dtype(hidden))
-        top1, wants_slope = torch.empty_like(logps), any(ctx.needs_input_grad)
+        log_total, top1 = torch.empty_like(logps), torch.empty_like(logps)
+        wants_slope = any(ctx.needs_input_grad)
         slope = torch.empty_like(hidden) if wants_slope else None
         entropy = torch.empty_like(logps) if wants_slope else None
         sum_sq = torch.empty_like(logps) if log_sum_sq else None
-        for part in _chunks(len(hidden)):
-            logits = (hidden[part] @ weight.T).to(logps.dtype)
+        kept = hidden.new_empty((0, len(weight))) if ctx.needs_input_grad[1] else None
+        for part, logits in _logits_of_chunks(hidden, weight):
             largest = logits.amax(-1, keepdim=True)
             target = logits.sub_(largest).gather(-1, targets[part, None])
             powers = logits.exp_()
             total = powers.sum(-1, keepdim=True)
             logps[part] = (target - total.log()).squeeze(-1)
+            log_total[part] = (total.log() + largest).squeeze(-1)
             top1[part] = (target == 0).squeeze(-1).to(top1.dtype)
             if sum_sq is not None:
                 norm = torch.linalg.vector_norm(powers, dim=-1)
                 sum_sq[part] = 2 * (norm.log() - total.log().squeeze(-1))
             if slope is not None and entropy is not None:
-                expected = (powers.div_(total).to(hidden.dtype)) @ weight
+                expected = _product(powers.to(hidden.dtype), weight).div_(total)
                 slope[part] = weight[targets[part]] - expected
                 mean_logit = (hidden[part].to(logps.dtype) * expected).sum(-1)
-                entropy[part] = (total.log() + largest).squeeze(-1) - mean_logit
+                entropy[part] = log_total[part] - mean_logit
+            if kept is not None and part.stop == len(hidden):
+                kept = _coefficient(powers.div_(total), targets[part], hidden.dtype)
         ctx.mark_non_differentiable(*(t for t in (top1, entropy, sum_sq) if t is not None))
         if slope is not None:
-            ctx.save_for_backward(slope, hidden, weight, targets)
+            ctx.save_for_backward(slope, hidden, weight, targets, log_total, kept)
         return logps, top1, entropy, sum_sq
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        slope, hidden, weight, targets = ctx.saved_tensors
+        slope, hidden, weight, targets, log_total, kept = ctx.saved_tensors
         scale = grads[0].to(slope.dtype)[:, None]
         grad_hidden = scale * slope if ctx.needs_input_grad[0] else None
         grad_weight = None
         if ctx.needs_input_grad[1]:
-            grad_weight = _weight_grad(hidden, weight, targets, scale)
+            scaled = scale * hidden
+            done = len(hidden) - len(kept)
+            grad_weight = _product(kept.T, scaled[done:])
+            for part, logits in _logits_of_chunks(hidden[:done], weight):
+                softmax = logits.sub_(log_total[part, None]).exp_()
+                coefficient = _coefficient(softmax, targets[part], hidden.dtype)
+                _add_product(grad_weight, coefficient.T, scaled[part])
+            grad_weight = grad_weight.to(weight.dtype)
         return grad_hidden, grad_weight, None, None
 
 
-def _weight_grad(hidden: Tensor, weight: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
-    """Returns (V, H): the sum over tokens of scale * (onehot(target) - softmax) x hidden."""
-    total = torch.zeros_like(weight, dtype=_softmax_dtype(weight))
-    for part in _chunks(len(hidden)):
-        logits = (hidden[part] @ weight.T).to(total.dtype)
-        coefficient = logits.softmax(-1).neg_()
-        coefficient.scatter_add_(1, targets[part, None], torch.ones_like(logits[:, :1]))
-        total += (coefficient.to(hidden.dtype) * scale[part]).T @ hidden[part]
-    return total.to(weight.dtype)
+def _logits_of_chunks(hidden: Tensor, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yields a chunk of the N positions and its logits, all in the same memory; the last is full.
+
+    Fresh memory for each would cost a CPU as much again as the matrix product.
+    """
+    vocabulary, wide = len(weight), _softmax_dtype(hidden)
+    size = max(1, min(len(hidden), LOGITS_BYTES // (vocabulary * wide.itemsize)))
+    room = hidden.new_empty((size, vocabulary), dtype=wide)
+    for end in range(len(hidden) % size, len(hidden) + 1, size):
+        part = slice(max(0, end - size), end)
+        if end:
+            yield part, _product(hidden[part], weight.T, out=room[: end - part.start])
+
+
+def _coefficient(softmax: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Returns onehot(target) - softmax, in the memory of `softmax` where `dtype` is its own.
+
+    The gradient of a weight's row is the sum of this, times the loss's slope, times the hidden state.
+    """
+    ones = torch.ones_like(softmax[:, :1])
+    return softmax.neg_().scatter_add_(1, targets[:, None], ones).to(dtype)
+
+
+def _product(left: Tensor, right: Tensor, out: Tensor | None = None) -> Tensor:
+    """Returns left @ right in the dtype of softmax, unrounded where the device can."""
+    wide = _softmax_dtype(left)
+    if left.dtype == wide:
+        return torch.mm(left, right, out=out)
+    if _unrounded(left):
+        return torch.mm(left, right, out_dtype=wide, **({} if out is None else {"out": out}))
+    product = left @ right
+    return product.to(wide) if out is None else out.copy_(product)
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Adds left @ right to `total`, as `_product` computes it."""
+    if left.dtype == total.dtype:
+        total.addmm_(left, right)
+    elif _unrounded(left):
+        torch.addmm(total, left, right, out_dtype=total.dtype, out=total)
+    else:
+        total += left @ right
+
+
+def _unrounded(tensor: Tensor) -> bool:
+    """Returns whether matrix products of 16 bits can be had in the 32 that they are summed in."""
+    return tensor.is_cuda and torch.version.cuda is not None
 
 
 def _softmax_dtype(tensor: Tensor) -> torch.dtype:
     return torch.promote_types(tensor.dtype, torch.float32)
-
-
-def _chunks(length: int) -> list[slice]:
-    return [slice(start, start + CHUNK) for start in range(0, length, CHUNK)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from prefalign.engine.chunk import CHUNK
+from prefalign.engine.chunk import LOGITS_BYTES
 from prefalign.launch import KERNELS
 from prefalign.plan.activations import BF16, FP32, Numbers, kept_bytes, layer_bytes
 from prefalign.plan.reads import Reads
@@ -132,19 +132,21 @@ def _embeddings(shape: Shape) -> int:
 def head_bytes(setup: Setup, reads: Reads, *, trained: bool) -> int:
     """Returns what `prefalign.engine.head` holds: a chunk of logits, and gradients (N, H) and (V, H).
 
-    Without gradients one chunk is computed while the one before is still there. For the gradient of
-    its weight three are: logits, their softmax, and that times the loss's slope.
+    A product in bf16 adds its copy of the chunk. Where the head is trained, the softmax of the last chunk
+    waits for the backward pass, which computes the others again.
     """
     shape, product = setup.shape, setup.numbers.product
-    chunk = min(CHUNK, reads.scored) * shape.vocabulary
+    positions = min(LOGITS_BYTES // (FP32 * shape.vocabulary), reads.scored)
+    copied = product if product != FP32 else 0
+    chunk, kept = (positions * shape.vocabulary * size for size in (FP32 + copied, product))
     gathered = reads.scored * shape.hidden * product
-    forward = (2 if reads.scored > CHUNK else 1) * chunk * FP32 + (FP32 - product) * chunk
     if not trained:
-        return gathered + forward
+        return gathered + chunk
     if not shape.head_is_trained:
-        return 3 * gathered + forward
-    weight = shape.vocabulary * shape.hidden * (FP32 + product)
-    return 3 * gathered + max(forward, 3 * chunk * FP32 + weight)
+        return 3 * gathered + chunk
+    again = chunk if reads.scored > positions else 0
+    weight = shape.vocabulary * shape.hidden * (FP32 + copied)
+    return 3 * gathered + max(chunk, kept + again + weight)
 
 
 def reference_memory(setup: Setup, reads: Reads) -> int:

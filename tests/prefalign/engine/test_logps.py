@@ -146,7 +146,7 @@ def test_what_else_the_head_says(dtype: torch.dtype, monkeypatch: pytest.MonkeyP
     hidden = (3 * torch.randn(40, 4, dtype=dtype)).requires_grad_()
     weight = torch.randn(6, 4, dtype=dtype)
     targets = torch.randint(6, (40,))
-    monkeypatch.setattr("prefalign.engine.head.CHUNK", 7)
+    monkeypatch.setattr("prefalign.engine.head.LOGITS_BYTES", 7 * 6 * dtype.itemsize)
     found = token_scores(hidden, weight, targets, log_sum_sq=True)
     logits = hidden.detach().double() @ weight.double().T
     every = torch.distributions.Categorical(logits=logits)
@@ -174,18 +174,30 @@ def test_the_head_says_only_what_costs_nothing_or_is_asked_for() -> None:
         assert found.log_sum_sq is None
 
 
-def test_the_head_in_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chunk", [1, 3, 4, 6, 7])
+def test_the_head_in_several_chunks(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     torch.manual_seed(0)
     hidden = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(9, 4, dtype=torch.float64, requires_grad=True)
     targets = torch.randint(9, (7,))
     whole_result = token_scores(hidden, weight, targets).logps
     whole_grads = torch.autograd.grad(whole_result.square().sum(), (hidden, weight))
-    monkeypatch.setattr("prefalign.engine.head.CHUNK", 3)
+    monkeypatch.setattr("prefalign.engine.head.LOGITS_BYTES", chunk * 9 * 8)
     parts = token_scores(hidden, weight, targets).logps
-    part_grads = torch.autograd.grad(parts.square().sum(), (hidden, weight))
+    part_grads = [
+        torch.autograd.grad(parts.square().sum(), (hidden, weight), retain_graph=True)
+        for _ in range(2)
+    ]
     torch.testing.assert_close(parts, whole_result)
-    torch.testing.assert_close(part_grads, whole_grads)
+    for grads in part_grads:  # what is kept for the backward pass may be asked for again
+        torch.testing.assert_close(grads, whole_grads)
+
+
+def test_a_head_that_is_asked_nothing_learns_nothing() -> None:
+    hidden, weight = torch.randn(0, 4).requires_grad_(), torch.randn(9, 4).requires_grad_()
+    token_scores(hidden, weight, torch.empty(0, dtype=torch.long)).logps.sum().backward()
+    assert weight.grad is not None
+    assert not weight.grad.any()
 
 
 def test_adapters_score_and_learn_the_same_way(tiny_model: Path, layout: Layout) -> None:
