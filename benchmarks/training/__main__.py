@@ -23,20 +23,14 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from benchmarks.training.measure import MIB, Measured, first_step, free, take_turns
-from benchmarks.training.profiles import PROFILES, tokens
+from benchmarks.training.measure import MIB, Measured, first_step, free, profile_of, take_turns
+from benchmarks.training.our_sides import attention_check, reference_pass
+from benchmarks.training.profiles import PROFILES, tokens, whole
 from benchmarks.training.shapes import SHAPES
-from benchmarks.training.sides import (
-    BASELINE,
-    EXACT,
-    SIDES,
-    Work,
-    attention_check,
-    best_of_trl,
-    method_of,
-    reference_pass,
-)
+from benchmarks.training.sides import BASELINE, EXACT, SIDES, best_of_trl, method_of
 from benchmarks.training.useful import useful_flops
+from benchmarks.training.work import Work
+from prefalign.plan.hardware import GPUS
 
 # glibc: large tensors leave the process when they are freed
 _FREED_AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
@@ -48,8 +42,8 @@ def main() -> None:
     began = time.monotonic()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     on_gpu = torch.cuda.is_available()
-    if args.peak_of:
-        print(_peak(args))
+    if args.peaks:
+        print(json.dumps(_peaks(args)))
         return
     print(_heading(args.shape))
     results = []
@@ -59,13 +53,17 @@ def main() -> None:
             work = _work(args, profile, Path(folder), on_gpu=on_gpu)
             if number == 1:
                 _tell(attention_check(work))
-            seconds, work = _with_reference(work)
-            found = take_turns(work, SIDES, args.rounds, until=share, tell=_tell)
+            work = replace(work, reference=reference_pass(work))
+            sides = {name: maker for name, maker in SIDES.items() if name in args.side}
+            found = take_turns(
+                work, sides, args.rounds, until=share, exact=EXACT.values(), tell=_tell
+            )
             if not on_gpu:
-                found = {
-                    n: m._replace(peak=_peak_alone(args, profile, n)) for n, m in found.items()
-                }
-        results.append(_result(args.shape, profile, work, found, seconds))
+                peaks = _peaks_alone(args, profile)
+                found = {name: m._replace(peak=peaks.get(name)) for name, m in found.items()}
+            if args.trace and number == 1:
+                print(profile_of(SIDES["prefalign DPO"](work), args.trace))
+        results.append(_result(args.shape, profile, work, found))
         print(_table(results[-1]), flush=True)
         del work
         free()
@@ -77,31 +75,40 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
     parser.add_argument("--shape", choices=SHAPES, default="cpu")
     parser.add_argument("--profile", choices=PROFILES, nargs="+", default=list(PROFILES))
-    parser.add_argument("--pairs", type=int, default=16, help="of a profile")
+    parser.add_argument("--side", choices=SIDES, nargs="+", default=list(SIDES))
+    parser.add_argument("--pairs", type=int, default=8, help="of a profile")
     parser.add_argument("--batch", type=int, default=8, help="pairs of a global batch")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--budget", type=float, default=3600, help="seconds; then fewer rounds")
     parser.add_argument("--json", type=Path, help="write all figures here")
-    parser.add_argument("--peak-of", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--trace", type=Path, help="write a profile of one of our steps here")
+    parser.add_argument("--peaks", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _peak_alone(args: argparse.Namespace, profile: str, side: str) -> int:
-    """Returns the peak of a side in a process of its own: a CPU's allocator forgets nothing."""
+def _peaks_alone(args: argparse.Namespace, profile: str) -> dict[str, int | None]:
+    """Returns the peaks in bytes, from a process whose freed memory leaves it: a CPU's usually stays."""
     sizes = ["--shape", args.shape, "--pairs", str(args.batch), "--batch", str(args.batch)]
-    command = [sys.executable, "-m", "benchmarks.training", *sizes]
+    command = [sys.executable, "-m", "benchmarks.training", *sizes, "--profile", profile, "--peaks"]
     ran = subprocess.run(
-        [*command, "--profile", profile, "--peak-of", side],
-        capture_output=True, text=True, check=True, env=os.environ | _FREED_AT_ONCE,
+        [*command, "--side", *args.side],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
+        env=os.environ | _FREED_AT_ONCE,
     )  # fmt: skip
-    return int(ran.stdout.split()[-1])
+    peaks: dict[str, int | None] = json.loads(ran.stdout.splitlines()[-1])
+    return peaks
 
 
-def _peak(args: argparse.Namespace) -> int:
+def _peaks(args: argparse.Namespace) -> dict[str, int | None]:
+    """Returns the peaks of those sides that differ by more than how pairs are grouped."""
     with tempfile.TemporaryDirectory() as folder:
         work = _work(args, args.profile[0], Path(folder), on_gpu=False)
         work = replace(work, reference=np.zeros((work.table.num_rows, 2)))
-        return first_step(SIDES[args.peak_of](work)).peak
+        return {
+            name: first_step(SIDES[name](work), [])[0].peak
+            for name in args.side
+            if name in EXACT.values() or not any(word in name for word in ("at once", "by length"))
+        }
 
 
 def _tell(line: str) -> None:
@@ -124,10 +131,10 @@ def _work(args: argparse.Namespace, profile: str, folder: Path, *, on_gpu: bool)
     return Work(
         shape=shape,
         model=model,
-        table=tokens(profile, args.pairs, shape.config.vocab_size),
+        table=tokens(profile, whole(profile, args.pairs), shape.config.vocab_size),
         reference=None,
         tokenizer=_tokenizer(),
-        batch=args.batch,
+        batch=whole(profile, args.batch),
         precision="bf16" if on_gpu else "fp32",
         folder=folder,
     )
@@ -144,74 +151,81 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def _with_reference(work: Work) -> tuple[float, Work]:
-    """Returns the seconds of our reference pass, and the work with its result."""
-    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
-    started = clock()
-    reference = reference_pass(work)
-    return clock() - started, replace(work, reference=reference)
-
-
-def _result(
-    shape: str, profile: str, work: Work, found: dict[str, Measured], reference_s: float
-) -> dict[str, Any]:
+def _result(shape: str, profile: str, work: Work, found: dict[str, Measured]) -> dict[str, Any]:
     """Returns the figures of a profile; differences are to TRL's exact side of the method."""
-    seconds = {name: measured.seconds for name, measured in found.items()}
-    flops = useful_flops(work)
+    cached = {name: measured.seconds for name, measured in found.items()}
+    once = {name: measured.seconds + measured.reference for name, measured in found.items()}
+    flops, peak_flops = useful_flops(work), _peak_flops()
     rows = []
     for name, measured in found.items():
         method = method_of(name)
         truth = found.get(EXACT[method])
+        useful = flops / measured.seconds
         rows.append(
             {
                 "side": name,
                 "seconds": measured.seconds,
+                "reference_seconds": measured.reference,
                 "pairs_per_second": work.table.num_rows / measured.seconds,
-                "over_default": _ratio(seconds.get(BASELINE[method]), measured.seconds),
-                "over_best": best_of_trl(seconds, method) / measured.seconds,
-                "useful_tflops": flops / measured.seconds / 1e12,
-                "peak_mib": measured.peak / MIB,
+                "over_default": _ratio(cached.get(BASELINE[method]), cached[name]),
+                "over_best": _ratio(best_of_trl(cached, method), cached[name]),
+                "one_epoch_over_default": _ratio(once.get(BASELINE[method]), once[name]),
+                "one_epoch_over_best": _ratio(best_of_trl(once, method), once[name]),
+                "useful_tflops": useful / 1e12,
+                "useful_mfu": useful / peak_flops if peak_flops else None,
+                "peak_mib": None if measured.peak is None else measured.peak / MIB,
                 "loss_difference": None if truth is None else abs(measured.loss - truth.loss),
-                "gradient_difference": _apart(measured, truth),
+                "gradient_difference": None if truth is None else measured.apart,
             }
         )
-    return {
-        "shape": shape,
-        "profile": profile,
-        "pairs": work.table.num_rows,
-        "reference_seconds": reference_s,
-        "sides": rows,
-    }
+    return {"shape": shape, "profile": profile, "pairs": work.table.num_rows, "sides": rows}
 
 
 def _ratio(other: float | None, seconds: float) -> float | None:
     return None if other is None else other / seconds
 
 
-def _apart(measured: Measured, truth: Measured | None) -> float | None:
-    if truth is None or measured.gradient.shape != truth.gradient.shape:
+def _peak_flops() -> float | None:
+    """Returns what this GPU's maker says it multiplies in a second, for those we know."""
+    if not torch.cuda.is_available():
         return None
-    return float((measured.gradient - truth.gradient).norm() / truth.gradient.norm())
+    name = torch.cuda.get_device_name()
+    return next((gpu.flops for known, gpu in GPUS.items() if known in name), None)
+
+
+_COLUMNS = {
+    "s": ("seconds", ".2f"),
+    "reference s": ("reference_seconds", ".2f"),
+    "pairs/s": ("pairs_per_second", ".2f"),
+    "x TRL as it comes": ("over_default", ".2f"),
+    "x best TRL": ("over_best", ".2f"),
+    "one epoch: x TRL as it comes": ("one_epoch_over_default", ".2f"),
+    "one epoch: x best TRL": ("one_epoch_over_best", ".2f"),
+    "useful TFLOP/s": ("useful_tflops", ".3g"),
+    "useful MFU": ("useful_mfu", ".0%"),
+    "peak MiB": ("peak_mib", ",.0f"),
+    "loss off": ("loss_difference", ".0e"),
+    "gradient off": ("gradient_difference", ".0e"),
+}
 
 
 def _table(result: dict[str, Any]) -> str:
-    once = result["reference_seconds"]
+    """Returns the rows in Markdown, without columns that nobody fills."""
+    columns = {
+        title: column
+        for title, column in _COLUMNS.items()
+        if any(row[column[0]] is not None for row in result["sides"])
+    }
     lines = [
-        f"{result['profile']}: {result['pairs']} pairs; reference pass {once:.1f} s, in no row",
+        f"{result['profile']}: {result['pairs']} pairs",
         "",
-        "| side | s | pairs/s | x TRL as it comes | x best TRL | useful TFLOP/s | peak MiB | loss off | gradient off |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| side | {' | '.join(columns)} |",
+        f"| --- |{' ---: |' * len(columns)}",
     ]
-    return "\n".join([*lines, *map(_row, result["sides"])]) + "\n"
-
-
-def _row(row: dict[str, Any]) -> str:
-    return (
-        f"| {row['side']} | {row['seconds']:.2f} | {row['pairs_per_second']:.2f}"
-        f" | {_number(row['over_default'], '.2f')} | {row['over_best']:.2f}"
-        f" | {row['useful_tflops']:.3g} | {row['peak_mib']:,.0f}"
-        f" | {_number(row['loss_difference'], '.0e')} | {_number(row['gradient_difference'], '.0e')} |"
-    )
+    for row in result["sides"]:
+        cells = (_number(row[name], form) for name, form in columns.values())
+        lines.append(f"| {row['side']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -47,6 +47,13 @@ PAIRED = {
 }
 _RANKED = _drawn(300, 150, 150, 150, 150)
 PROFILES = (*PAIRED, "rankings-of-4")
+_PAIRS_OF_A_RANKING = 6
+
+
+def whole(profile: str, pairs: int) -> int:
+    """Returns `pairs`, or of rankings as many as whole prompts with all their pairs make."""
+    most = 1 if profile in PAIRED else _PAIRS_OF_A_RANKING
+    return max(1, pairs // most) * most
 
 
 def tokens(profile: str, pairs: int, vocabulary: int, seed: int = 0) -> pa.Table:
@@ -54,7 +61,7 @@ def tokens(profile: str, pairs: int, vocabulary: int, seed: int = 0) -> pa.Table
 
     Args:
         profile: one of `PROFILES`.
-        pairs: how many; of rankings, as many as whole prompts with all their pairs make.
+        pairs: how many; see `whole`.
         vocabulary: of the model.
         seed: of lengths and tokens.
     """
@@ -68,7 +75,7 @@ def tokens(profile: str, pairs: int, vocabulary: int, seed: int = 0) -> pa.Table
     if profile in PAIRED:
         rows += [[text(length) for length in lengths] for lengths in PAIRED[profile](pairs, rng)]
     else:
-        for lengths in _RANKED(max(1, pairs // 6), rng):
+        for lengths in _RANKED(pairs // _PAIRS_OF_A_RANKING, rng):
             prompt, *answers = (text(length) for length in lengths)
             rows += [[prompt, better, worse] for better, worse in combinations(answers, 2)]
     prompts, chosen, rejected = zip(*rows, strict=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.training.sides import InOrder, Work
+from benchmarks.training.our_sides import InOrder
+from benchmarks.training.work import Work
 from prefalign import config
 from prefalign.dataset import PairDataset
 from prefalign.engine.bins import Limits
