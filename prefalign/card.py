@@ -22,7 +22,7 @@ _CARD = """---
 | | |
 | --- | --- |
 | method | {settings} |
-| training pairs | {pairs:,} from `{source}` (sha256 `{sha256}`), {seen:,} seen |
+| training pairs | {pairs:,} from `{source}` (sha256 `{sha256}`), {seen} |
 | weights trained | {trainable:,} of {parameters:,} ({kind}), {precision} |
 | data manifest | {manifest} |
 | token fingerprint | `{fingerprint}` |
@@ -79,7 +79,7 @@ def card(record: RunRecord, *, merged: bool = False) -> str:
         pairs=record.train.pairs,
         source=Path(record.train.source).name,
         sha256=record.train.sha256,
-        seen=record.cost.pairs_seen,
+        seen=_seen(record),
         trainable=record.model.trainable_parameters,
         parameters=record.model.parameters,
         kind=_kind(record, merged=merged),
@@ -91,6 +91,17 @@ def card(record: RunRecord, *, merged: bool = False) -> str:
         processes=record.cost.processes,
         device=record.cost.device,
         results=_results(record),
+    )
+
+
+def _seen(record: RunRecord) -> str:
+    """Returns how often pairs were seen, and which of the models on the way this is."""
+    seen = f"{record.cost.pairs_seen:,} seen"
+    if record.kept_step is None:
+        return seen
+    metric = record.config["eval"]["keep"]
+    return (
+        f"{seen}; the model of step {record.kept_step} of {record.cost.steps}, the best by {metric}"
     )
 
 

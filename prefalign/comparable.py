@@ -43,6 +43,12 @@ def refuse_differences(runs: list[FinishedRun], *, own_pairs: bool) -> None:
 def remarks(runs: list[FinishedRun]) -> list[str]:
     """Returns what may differ between runs, does, and bears on the result."""
     found = list(_differences(runs, _MAY_DIFFER))
+    found += [
+        f"{run.name}: the model of step {run.record.kept_step} of {run.record.cost.steps}, chosen by its "
+        f"{run.record.config['eval']['keep']} on its held-out pairs, where that flatters it"
+        for run in runs
+        if run.record.kept_step is not None
+    ]
     configs = [run.record.config for run in runs]
     methods = {config["method"]["name"] for config in configs}
     rates = {config["optim"]["learning_rate"] for config in configs}

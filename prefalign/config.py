@@ -111,6 +111,12 @@ class Evaluation(_Group):
 
     every_steps: int | None = Field(None, ge=1, description="None: at the start and the end")
     micro_batch_size: int = Field(4, ge=1)
+    keep: Literal[
+        "last", "accuracy_reference", "accuracy_mean", "margin_reference", "nll_chosen"
+    ] = Field("last", description="which evaluation's model is the result: the last, or the best")
+    patience: int | None = Field(
+        None, ge=1, description="evaluations in a row without a better one that end training"
+    )
 
 
 class Output(_Group):
@@ -194,3 +200,10 @@ def _contradictions(run: RunConfig) -> Iterator[tuple[KeyPath, str]]:
         )
     if run.eval.every_steps is not None and run.data.test is None:
         yield ("eval", "every_steps"), "there is nothing to evaluate on; set data.test"
+    if run.eval.keep != "last" and run.eval.every_steps is None:
+        yield ("eval", "keep"), "there is only one evaluation to choose from; set eval.every_steps"
+    if run.eval.patience is not None and run.eval.keep == "last":
+        yield (
+            ("eval", "patience"),
+            "nothing says what a better evaluation is; set eval.keep, e.g. to accuracy_reference",
+        )

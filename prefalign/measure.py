@@ -17,17 +17,18 @@ from accelerate.utils import gather_object
 from torch.distributed.tensor import DTensor
 from transformers import PrinterCallback, TrainerCallback
 
+from prefalign.best import Best, checkpoint_of
 from prefalign.dataset import PairDataset
 from prefalign.divergence import PATIENCE, too_high_since
 from prefalign.engine.reference import in_store_order
-from prefalign.errors import Diverged
+from prefalign.errors import Diverged, TrainingFailed
 from prefalign.metrics import PairScores
 from prefalign.model import Precision
 from prefalign.pair_log import PairLog
 from prefalign.progress import Reporter
 from prefalign.record import MetricsLog
 from prefalign.resumable import Resumable
-from prefalign.score import score_frame, score_share
+from prefalign.score import Progress, score_frame, score_share
 from prefalign.sharding import whole_weights
 from prefalign.stopping import STOP, EvaluationStopped
 from prefalign.summary import summary
@@ -139,7 +140,7 @@ class Measured(Resumable):
             raise ValueError("there are no held-out pairs")
         step = self.state.global_step
         if step != held_out.at_step:
-            held_out.scores = self._score(held_out.data)
+            held_out.scores = self._score(held_out.data, _until_stopped)
             held_out.at_step = step
             self._record(held_out)
         reference = PairScores.of(held_out.reference)
@@ -152,11 +153,31 @@ class Measured(Resumable):
         )
         return metrics
 
-    def _score(self, data: PairDataset) -> pl.DataFrame:
+    def restore(self, best: Best) -> None:
+        """Goes back to the model of an evaluation, and to what it said; all processes call it.
+
+        Raises:
+            TrainingFailed: its checkpoint is gone.
+        """
+        held_out = self.instruments.held_out
+        if held_out is None or best.step == self.state.global_step:
+            return
+        checkpoint = checkpoint_of(self.args.output_dir, best)
+        if not checkpoint.exists():
+            raise TrainingFailed(
+                f"{checkpoint}: the checkpoint of the best evaluation is gone",
+                hint="restore it and start again, or set eval.keep to last",
+            )
+        self.state.best_model_checkpoint = str(checkpoint)
+        self._load_best_model()
+        held_out.scores = self._score(held_out.data)
+        held_out.at_step = best.step
+
+    def _score(self, data: PairDataset, progress: Progress | None = None) -> pl.DataFrame:
         share = score_share(
             self.model, data, micro_batch_size=self.args.per_device_eval_batch_size,
             device=self.args.device, precision=self.instruments.precision, rank=self.args.process_index,
-            processes=self.args.world_size, progress=_until_stopped,
+            processes=self.args.world_size, progress=progress,
         )  # fmt: skip
         return score_frame(data, in_store_order(gather_object([share])))
 

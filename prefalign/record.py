@@ -93,7 +93,10 @@ class RunRecord(_Part):
     test: DataRecord | None
     cost: Cost
     train_loss: float = Field(description="of the last logged steps")
-    metrics: PairMetrics | None = Field(description="held-out pairs at the end")
+    kept_step: int | None = Field(
+        None, description="after which the model that was kept by eval.keep was; null: the last"
+    )
+    metrics: PairMetrics | None = Field(description="held-out pairs, by the model that was kept")
     versions: dict[str, str]
 
     @property

@@ -17,6 +17,7 @@ from transformers import set_seed
 
 from prefalign.adapters import base_under, trains_adapters
 from prefalign.batches import global_batches, tokens_seen
+from prefalign.best import KeepBest, best_evaluation
 from prefalign.card import write_card
 from prefalign.checkpoints import (
     Manifest,
@@ -256,6 +257,13 @@ class Run:
             reporter=self.reporter,
             pairs_seen=self.pairs_seen,
         )
+        trainer = self._trainer(instruments)
+        wanted = self.config.eval
+        if wanted.keep != "last":
+            trainer.add_callback(KeepBest(wanted.keep, wanted.patience))
+        return trainer
+
+    def _trainer(self, instruments: Instruments) -> Measured:
         if self.engine is not None:
             test = self.test_set.store if self.test_set else None
             return self.engine.trainer(  # type: ignore[no-any-return]
@@ -309,6 +317,7 @@ class Run:
     def finish(self, trainer: Measured) -> RunRecord:
         """Writes the model, the held-out scores, `run.json` and the card; returns the record."""
         directory, held_out = self.config.output.dir, trainer.instruments.held_out
+        kept = self._keep_best(trainer)
         cost = self._cost(trainer)
         record = RunRecord(
             config=self.config.model_dump(mode="json"),
@@ -319,6 +328,7 @@ class Run:
             test=self.test_set.record() if self.test_set else None,
             cost=cost,
             train_loss=_last_loss(trainer),
+            kept_step=kept,
             metrics=self._metrics(held_out),
             versions=versions(),
         )
@@ -333,6 +343,21 @@ class Run:
             write_run(directory, record)
             write_card(directory, record)
         return record
+
+    def _keep_best(self, trainer: Measured) -> int | None:
+        """Goes back to the model that is to be kept; returns its step, None where that is the last."""
+        wanted, state = self.config.eval, trainer.state
+        best = best_evaluation(state.log_history, wanted.keep)
+        if wanted.keep == "last" or best is None:
+            return None
+        if state.global_step < state.max_steps:
+            self.reporter.say(
+                f"stopped after step {state.global_step:,} of {state.max_steps:,}: "
+                f"{best.worse} evaluations without a better {wanted.keep}"
+            )
+        trainer.restore(best)
+        self.reporter.say(f"kept the model of step {best.step:,}: {wanted.keep} {best.value:.4f}")
+        return best.step
 
     def _model_record(self, trainer: Measured) -> ModelRecord:
         policy = trainer.accelerator.unwrap_model(trainer.model)
