@@ -127,7 +127,10 @@ class Output(_Group):
     )
     save_every_steps: int | None = Field(None, ge=1, description="None: at the end only")
     log_every_steps: int = Field(1, ge=1)
-    report_to: list[str] = Field(default_factory=list, description="transformers integrations")
+    report_to: list[str] = Field(
+        default_factory=list,
+        description="trackio, tensorboard, wandb or another tracker of transformers",
+    )
     record_train: bool = Field(
         default=False, description="keep what the policy says about each training pair as it passes"
     )

@@ -55,6 +55,7 @@ _OUTPUTS = (
     MODEL_DIR,
     "README.md",
     "logs",
+    "runs",  # of TensorBoard
     "checkpoint-*",
     ".saving",
 )

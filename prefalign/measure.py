@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -24,6 +25,7 @@ from prefalign.engine.reference import in_store_order
 from prefalign.errors import Diverged, TrainingFailed
 from prefalign.metrics import PairScores
 from prefalign.model import Precision
+from prefalign.pace import Pace
 from prefalign.pair_log import PairLog
 from prefalign.progress import Reporter
 from prefalign.record import MetricsLog
@@ -80,17 +82,19 @@ class Instruments:
 
 
 class Steps(TrainerCallback):  # type: ignore[misc]
-    """Announces the steps, ends training in time, has every step that is saved and the last one logged.
+    """Announces and times the steps, ends training in time, has saved steps and the last one logged.
 
     It runs after transformers' own callback has decided what a step ends with.
     """
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter, pace: Pace) -> None:
         self.reporter = reporter
+        self.pace = pace
 
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_options: Any) -> None:
         """Says how many steps there will be."""
-        self.reporter.begin("training", state.max_steps, "steps")
+        self.reporter.begin("training", state.max_steps, "steps", state.global_step)
+        self.pace.begin(state.global_step)
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_options: Any) -> None:
         """Has the step saved that is the last one because the run was told to stop."""
@@ -100,9 +104,24 @@ class Steps(TrainerCallback):  # type: ignore[misc]
         control.should_log = control.should_log or control.should_save or is_last
 
     def on_save(self, _args: Any, _state: Any, control: Any, **_options: Any) -> None:
-        """Stops without a further step if the run was told to while it was saving."""
+        """Stops without a further step if the run was told to while it was saving.
+
+        The time that took is left out of the speed; what is saved was logged just before.
+        """
+        self.pace.restart()
         if STOP.agreed():
             control.should_training_stop = True
+
+
+class FirstEvaluation(TrainerCallback):  # type: ignore[misc]
+    """Evaluates before the first step, when trackers have been started and know where to write."""
+
+    def __init__(self, evaluate: Callable[[], object]) -> None:
+        self.evaluate = evaluate
+
+    def on_train_begin(self, *_: Any, **_options: Any) -> None:
+        """Evaluates."""
+        self.evaluate()
 
 
 class Measured(Resumable):
@@ -118,13 +137,17 @@ class Measured(Resumable):
         options.setdefault("eval_dataset", held_out.data if held_out else None)
         super().__init__(*arguments, **options)
         self.instruments = instruments
-        self.reported = 0  # steps
+        self.pace = Pace()
         self.remove_callback(PrinterCallback)
-        self.add_callback(Steps(instruments.reporter))
+        self.add_callback(Steps(instruments.reporter, self.pace))
 
-    def train_metrics(self) -> dict[str, float]:
-        """Returns metrics of the pairs trained on since the last call; all processes call it."""
-        return {}
+    def train_metrics(self, seconds: float) -> dict[str, float]:  # noqa: ARG002
+        """Returns metrics of the pairs trained on since the last call; all processes call it.
+
+        Args:
+            seconds: that their training took.
+        """
+        return {}  # of TRL's trainers, which keep no pair by its id
 
     def last_ids(self) -> list[str]:
         """Returns the ids of the last pairs, for the message about a broken loss."""
@@ -138,7 +161,7 @@ class Measured(Resumable):
         held_out = self.instruments.held_out
         if held_out is None:
             raise ValueError("there are no held-out pairs")
-        step = self.state.global_step
+        step, started = self.state.global_step, time.monotonic()
         if step != held_out.at_step:
             held_out.scores = self._score(held_out.data, _until_stopped)
             held_out.at_step = step
@@ -151,6 +174,7 @@ class Measured(Resumable):
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
+        self.pace.pause(time.monotonic() - started)
         return metrics
 
     def restore(self, best: Best) -> None:
@@ -194,21 +218,23 @@ class Measured(Resumable):
         Raises:
             Diverged: the loss is no number, or has been far too high for long.
         """
-        super().log(logs, start_time)
         if "loss" not in logs:
+            super().log(logs, start_time)
             return
+        step = self.state.global_step
+        before, seconds = self.pace.take(step)
+        pairs = self.instruments.pairs_seen(step) - self.instruments.pairs_seen(before)
+        measured = self.train_metrics(seconds) | {"pairs_per_second": pairs / seconds}
+        super().log(logs | measured, start_time)
         self._refuse_explosion(logs["loss"])
         values = {
             "loss": logs["loss"],
             "lr": logs["learning_rate"],
             "grad_norm": logs["grad_norm"],
-            **self.train_metrics(),
+            **measured,
         }
         self._write("train", values)
-        self.instruments.reporter.advance(
-            self.state.global_step - self.reported, note=_note(values)
-        )
-        self.reported = self.state.global_step
+        self.instruments.reporter.advance(step - before, note=_note(values))
 
     def _write(self, kind: Any, values: dict[str, float]) -> None:
         step = self.state.global_step
@@ -294,5 +320,11 @@ def _until_stopped(_done: int) -> None:
 
 def _note(values: dict[str, float]) -> str:
     accuracy = values.get("accuracy_reference", values.get("accuracy_mean"))
-    shown = "" if accuracy is None else f"  accuracy {accuracy:.2f}"
-    return f"loss {values['loss']:.4f}{shown}  lr {values['lr']:.1e}"
+    told = [f"loss {values['loss']:.4f}"]
+    told += [] if accuracy is None else [f"accuracy {accuracy:.2f}"]
+    told += [f"lr {values['lr']:.1e}", f"{values['pairs_per_second']:,.3g} pairs/s"]
+    if "tokens_per_second" in values:
+        told.append(f"{values['tokens_per_second']:,.0f} tokens/s")
+    if "mfu" in values:
+        told.append(f"MFU {values['mfu']:.0%}")
+    return "  ".join(told)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from prefalign.duration import duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 class Reporter(Protocol):
     """Somebody to tell about progress."""
 
-    def begin(self, phase: str, total: int, unit: str) -> None:
-        """A phase of `total` units starts; the one before is over."""
+    def begin(self, phase: str, total: int, unit: str, done: int = 0) -> None:
+        """A phase of `total` units starts, some of them done before; the one before is over."""
 
     def advance(self, count: int, note: str = "") -> None:
         """`count` more units are done; `note` says how it goes."""
@@ -50,7 +53,7 @@ class Phase:
 class Silence:
     """The reporter of all ranks but the first."""
 
-    def begin(self, phase: str, total: int, unit: str) -> None:
+    def begin(self, phase: str, total: int, unit: str, done: int = 0) -> None:
         """Says nothing."""
 
     def advance(self, count: int, note: str = "") -> None:
@@ -69,9 +72,9 @@ class Pipe:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
-    def begin(self, phase: str, total: int, unit: str) -> None:
+    def begin(self, phase: str, total: int, unit: str, done: int = 0) -> None:
         """Sends the event."""
-        self._send("begin", phase, total, unit)
+        self._send("begin", phase, total, unit, done)
 
     def advance(self, count: int, note: str = "") -> None:
         """Sends the event."""
@@ -96,16 +99,18 @@ class Console:
         self.bars = _bars() if sys.stderr.isatty() else None
         self.task: TaskID | None = None
         self.phase, self.done, self.total, self.unit = "", 0, 0, ""
+        self.done_before, self.begun = 0, 0.0
 
-    def begin(self, phase: str, total: int, unit: str) -> None:
+    def begin(self, phase: str, total: int, unit: str, done: int = 0) -> None:
         """Starts a new bar, or says what starts."""
-        self.phase, self.done, self.total, self.unit = phase, 0, total, unit
+        self.phase, self.done, self.total, self.unit = phase, done, total, unit
+        self.done_before, self.begun = done, time.monotonic()
         if self.bars is None:
             _write(f"{phase}: {total:,} {unit}")
             return
         if self.task is None:
             self.bars.start()
-        self.task = self.bars.add_task(phase, total=total, note="")
+        self.task = self.bars.add_task(phase, total=total, completed=done, note="")
 
     def advance(self, count: int, note: str = "") -> None:
         """Moves the bar; elsewhere prints the note, if there is one."""
@@ -115,7 +120,14 @@ class Console:
             if note:
                 self.bars.update(self.task, note=note)
         elif note:
-            _write(f"{self.phase} {self.done:,}/{self.total:,} {self.unit}  {note}")
+            _write(f"{self.phase} {self.done:,}/{self.total:,} {self.unit}  {note}{self._left()}")
+
+    def _left(self) -> str:
+        """Returns how long the rest of the phase will take, if it goes on like this."""
+        if self.done >= self.total:
+            return ""
+        a_unit = (time.monotonic() - self.begun) / max(self.done - self.done_before, 1)
+        return f"  {duration(a_unit * (self.total - self.done))} left"
 
     def say(self, text: str) -> None:
         """Prints the line, above the bars."""

@@ -35,7 +35,7 @@ from prefalign.engine.tree import Layout
 from prefalign.errors import Interrupted
 from prefalign.identity import Identity, refuse_another_run, write_identity
 from prefalign.losses import NllParams, loss_of
-from prefalign.measure import HeldOut, Instruments, Measured
+from prefalign.measure import FirstEvaluation, HeldOut, Instruments, Measured
 from prefalign.metrics import PairMetrics, PairScores, summarise
 from prefalign.model import (
     add_lora,
@@ -45,6 +45,7 @@ from prefalign.model import (
     resolve_precision,
     weights_digest,
 )
+from prefalign.pace import UsefulWork
 from prefalign.pair_log import PairLog
 from prefalign.pair_set import PairSet, read_set
 from prefalign.peak import peak_resident
@@ -269,13 +270,15 @@ class Run:
             return self.engine.trainer(  # type: ignore[no-any-return]
                 self.model, self.config, self.arguments, self.train_set.store, test, instruments
             )
+        batches, name = self.batches(), _device_name(self.arguments.device)
         return PreferenceTrainer(
             self.model,
             self.arguments,
             loss=self.loss,
             params=self.config.method,
-            batches=self.batches(),
+            batches=batches,
             instruments=instruments,
+            useful=UsefulWork.of_run(self.config.model, batches.data, name, self.precision),
         )
 
     def _pair_log(self, name: str, after: int | None, *, wanted: bool) -> PairLog | None:
@@ -298,7 +301,7 @@ class Run:
         trainer.begin(Spent(seconds=self.spent.seconds, reference_pairs=scored))
         held_out = trainer.instruments.held_out
         if self.checkpoint is None and held_out is not None:
-            trainer.evaluate()
+            trainer.add_callback(FirstEvaluation(trainer.evaluate))
         with suppress(EvaluationStopped):
             trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
             done = trainer.state.global_step

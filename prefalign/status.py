@@ -53,6 +53,10 @@ class Status(BaseModel):
     steps: int | None = Field(description="of the whole run")
     pairs_seen: int
     pairs_per_second: float | None
+    tokens_per_second: float | None = Field(
+        description="of training alone, a prompt with each answer"
+    )
+    mfu: float | None = Field(description="useful share of the peak of a known GPU")
     seconds_left: float | None = Field(description="of training, while it runs")
     train: Point | None = Field(description="the last logged steps")
     held_out: Point | None = Field(description="the last evaluation")
@@ -96,6 +100,8 @@ def status(directory: Path) -> Status:
         steps=steps,
         pairs_seen=max((line["pairs_seen"] for line in train), default=0),
         pairs_per_second=_speed(timed, "pairs_seen"),
+        tokens_per_second=_recent_mean(timed, "tokens_per_second"),
+        mfu=_recent_mean(timed, "mfu"),
         seconds_left=_seconds_left(timed, step, steps) if state == "running" else None,
         train=_point(train),
         held_out=_point(evaluations),
@@ -167,6 +173,12 @@ def _speed(train: list[dict[str, Any]], what: str) -> float | None:
     first, last = train[-_RECENT:][0], train[-1]
     seconds = last["time"] - first["time"]
     return float((last[what] - first[what]) / seconds) if seconds > 0 else None
+
+
+def _recent_mean(train: list[dict[str, Any]], what: str) -> float | None:
+    """Returns the mean of what the last logged steps say of themselves; None where they do not."""
+    said = [line[what] for line in train[-_RECENT:] if what in line]
+    return sum(said) / len(said) if said else None
 
 
 def _seconds_left(train: list[dict[str, Any]], step: int, steps: int | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prefalign.curve import curve
-from prefalign.plan.text import duration
+from prefalign.duration import duration
 from prefalign.status import Point, Status
 
 _MEANINGS = {
@@ -37,9 +37,7 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
     of_all = f" of {status.steps:,} ({status.step / status.steps:.0%})" if status.steps else ""
     yield "step", f"{status.step:,}{of_all}, {status.pairs_seen:,} pairs seen"
     if status.pairs_per_second is not None:
-        left = status.seconds_left
-        rest = f", {duration(left)} of training left" if left is not None else ""
-        yield "speed", f"{status.pairs_per_second:,.2f} pairs/s{rest}"
+        yield "speed", ", ".join(_speeds(status))
     if status.train:
         yield "training", _point(status.train)
     if status.held_out:
@@ -49,6 +47,16 @@ def _facts(status: Status) -> Iterator[tuple[str, str]]:
         yield "processes", _processes(status)
     if status.message:
         yield "reason", status.message
+
+
+def _speeds(status: Status) -> Iterator[str]:
+    yield f"{status.pairs_per_second:,.2f} pairs/s"
+    if status.tokens_per_second is not None:
+        yield f"{status.tokens_per_second:,.0f} tokens/s"
+    if status.mfu is not None:
+        yield f"useful MFU {status.mfu:.0%}"
+    if status.seconds_left is not None:
+        yield f"{duration(status.seconds_left)} of training left"
 
 
 def _point(point: Point) -> str:

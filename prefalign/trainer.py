@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import TrainingArguments
 
+from prefalign.batches import pair_tokens
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset, PairLoader, load
 from prefalign.engine.gradient_cache import GlobalLoss, Randomness, ScoredPairs
@@ -28,6 +29,7 @@ from prefalign.losses import Loss, LossParams, PairLogps
 from prefalign.measure import Instruments, Measured
 from prefalign.metrics import PairScores
 from prefalign.model import Precision
+from prefalign.pace import UsefulWork
 from prefalign.sharding import release
 from prefalign.summary import summary
 
@@ -79,6 +81,7 @@ class PreferenceTrainer(Measured):
         loss, params: the method and its settings.
         batches: this process's share of every global batch.
         instruments: what it measures with.
+        useful: what its work is counted with; None where nobody could say what that means.
     """
 
     # `compute_loss` divides by the global batch, so the trainer must not divide by accumulation
@@ -93,12 +96,15 @@ class PreferenceTrainer(Measured):
         params: LossParams,
         batches: GlobalBatches,
         instruments: Instruments,
+        useful: UsefulWork | None = None,
     ) -> None:
         super().__init__(model, arguments, train_dataset=batches.data, instruments=instruments)
         self.loss = loss
         self.params = params
         self.batches = batches
         self.seen = SeenPairs(batches.data)
+        self.useful = useful
+        self.tokens = pair_tokens(batches.data)
         self.global_loss: GlobalLoss | None = None
         self.randomness: list[Randomness] = []  # of the micro-batches that were scored first
 
@@ -113,6 +119,9 @@ class PreferenceTrainer(Measured):
 
     def training_step(self, model: nn.Module, inputs: Any, *_: Any, **_options: Any) -> Tensor:
         """Runs this process's share of a global batch; gradients are exchanged after its last part."""
+        if self.useful is not None:
+            for part in inputs:
+                self.useful.add(part)
         *parts, last = inputs
         self.global_loss = None
         if not self.loss.facts.pair_separable and len(inputs) * self.args.world_size > 1:
@@ -159,12 +168,15 @@ class PreferenceTrainer(Measured):
         sums = segment_logps(model, batch, log_sum_sq=log_sum_sq)
         return sums, pair_logps(sums, batch, self.loss, self.params)
 
-    def train_metrics(self) -> dict[str, float]:
+    def train_metrics(self, seconds: float) -> dict[str, float]:
         """Returns the metrics of the pairs since the last log line, and writes the pairs down."""
         seen = self.seen.take()
         if self.instruments.trained is not None:
             self.instruments.trained.write(self._rows(seen))
-        return self.seen.summarise(seen)
+        speed = {"tokens_per_second": float(self.tokens[seen.places].sum() / seconds)}
+        if self.useful is not None:
+            speed["mfu"] = self.useful.utilisation(seconds)
+        return self.seen.summarise(seen) | speed
 
     def _rows(self, seen: Seen) -> pa.Table:
         """Returns what was seen as rows of `pair_log.SCHEMA`."""
@@ -216,6 +228,8 @@ class SeenPairs:
         self.data = data
         self.parts: list[tuple[Tensor, Tensor, Tensor]] = []
         self.steps: list[int] = []  # of each part
+        none = np.empty(0)
+        self.taken = Seen(none.astype(np.int64), none, np.empty((0, 5)), none.astype(np.int64))
 
     def add(self, batch: Batch, sums: SegmentLogps, *, step: int) -> None:
         """Keeps the places (B,), weights (B,) and sums (B, 5) of a micro-batch."""
@@ -229,13 +243,14 @@ class SeenPairs:
 
     def last_ids(self, most: int = 8) -> list[str]:
         """Returns the ids of this process's last pairs, those without a finite log-prob first."""
-        drawn = self._drawn()
+        drawn = self._drawn() if self.parts else self.taken
         order = np.argsort(np.isfinite(drawn.sums).all(axis=1), kind="stable")
         return [self.data.ids[place] for place in drawn.places[order][:most]]
 
     def take(self) -> Seen:
         """Returns all processes' pairs since the last call."""
-        shares = gather_object([self._drawn()])
+        self.taken = self._drawn()
+        shares = gather_object([self.taken])
         self.parts.clear()
         self.steps.clear()
         columns: list[Any] = [np.concatenate(part) for part in zip(*shares, strict=True)]

@@ -29,10 +29,25 @@ GPUS = {
     "4090": Gpu(165e12, 24 * GB),
 }
 
+_SLOWER = {"PCIE", "NVL", "D", "LAPTOP"}  # what makers add to the name of a lesser one
+
 CONTEXT_BYTES = 1 << 30
 """Kept back on a GPU for what torch does not count: the CUDA context, cuBLAS, NCCL."""
 
 _UNITS = {"GB": GB, "GIB": 1 << 30, "MB": 10**6, "MIB": 1 << 20}
+
+
+def gpu_named(device: str) -> Gpu | None:
+    """Returns the GPU that torch calls `device`, if it is one of `GPUS`.
+
+    >>> gpu_named("NVIDIA H200") is GPUS["H200"], gpu_named("NVIDIA H100 PCIe"), gpu_named("cpu")
+    (True, None, None)
+    """
+    words = set(re.split(r"[ -]", device.upper()))
+    # an A100 multiplies as fast on either board
+    if words & _SLOWER - ({"PCIE"} if "A100" in words else set()):
+        return None
+    return next((gpu for name, gpu in GPUS.items() if name in words), None)
 
 
 def parse_bytes(text: str) -> int:

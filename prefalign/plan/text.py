@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from prefalign.duration import duration
 from prefalign.plan import SHARE_CUT
 from prefalign.plan.record import Flops, Memory, Plan, Setting
 
@@ -145,16 +146,3 @@ def bytes_text(number: int) -> str:
 
 def _short(number: int) -> str:
     return f"{number / 1e9:.2f}B" if number >= 1e9 else f"{number / 1e6:.1f}M"
-
-
-def duration(seconds: float) -> str:
-    """Returns seconds as people say them.
-
-    >>> duration(0.2), duration(4), duration(240), duration(9000)
-    ('under 1 s', '4 s', '4.0 min', '2.5 h')
-    """
-    if seconds < 1:
-        return "under 1 s"
-    if seconds < 120:
-        return f"{seconds:.2g} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

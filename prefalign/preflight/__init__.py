@@ -15,6 +15,7 @@ from prefalign.preflight.disk import output_problems, space_problems, space_rema
 from prefalign.preflight.model import model_problems, read_files
 from prefalign.preflight.problem import Problem
 from prefalign.preflight.size import lora_problems, rough_shape
+from prefalign.tracking import untrackable
 from prefdata.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ def check_settings(
             problems += manifest_problems(key, name)
         except InputError as error:
             problems.append(Problem(f"data.{key}", error.message, error.hint))
+    problems += [
+        Problem("output.report_to", text, hint)
+        for text, hint in untrackable(config.output.report_to)
+    ]
     problems += model_problems(config.model.name, ask_hub=ask_hub)
     problems += _problems_of_size(config)
     if problems:

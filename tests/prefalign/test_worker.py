@@ -78,7 +78,7 @@ def test_a_parent_relays_what_its_worker_tells(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err.splitlines() == [
         "dpo on 8 pairs",
         "training: 2 steps",
-        "training 1/2 steps  loss 0.6931",
+        "training 1/2 steps  loss 0.6931  under 1 s left",
         "training 2/2 steps  loss 0.5000",
     ]
 
