@@ -125,7 +125,11 @@ class Output(_Group):
     dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
         description="a new directory, or one to resume"
     )
-    save_every_steps: int | None = Field(None, ge=1, description="None: at the end only")
+    save_every_steps: int | None = Field(
+        None,
+        ge=1,
+        description="a checkpoint to go on from, two stay; None: only when it is stopped",
+    )
     log_every_steps: int = Field(1, ge=1)
     report_to: list[str] = Field(
         default_factory=list,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import signal
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from prefalign.errors import Interrupted, LostProcess, TrainingFailed
 from prefalign.started import resume_line
@@ -31,14 +33,9 @@ def write_outcome(logs: Path, error: PrefError) -> None:
     """
     if isinstance(error, LostProcess):
         return
-    try:
-        file = (logs / OUTCOME_FILE).open("x")
-    except FileExistsError:
-        return
-    with file:
-        json.dump(
-            {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}, file
-        )
+    outcome = {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}
+    with suppress(OSError), (logs / OUTCOME_FILE).open("x") as file:  # the disk may be full
+        json.dump(outcome, file)
 
 
 def raise_outcome(logs: Path, code: int, received: list[int]) -> None:
@@ -52,9 +49,7 @@ def raise_outcome(logs: Path, code: int, received: list[int]) -> None:
     Raises:
         PrefError: with the exit code of the parent.
     """
-    path = logs / OUTCOME_FILE
-    if path.exists():
-        outcome = json.loads(path.read_text())
+    if outcome := read_outcome(logs):
         error = TrainingFailed(outcome["message"], hint=outcome["hint"])
         error.exit_code = outcome["exit_code"]
         if code == -signal.SIGINT and outcome["exit_code"] == 128 + signal.SIGTERM:
@@ -66,6 +61,15 @@ def raise_outcome(logs: Path, code: int, received: list[int]) -> None:
         failure = _without_a_word(logs, code, received)
         write_outcome(logs, failure)
         raise failure
+
+
+def read_outcome(logs: Path) -> dict[str, Any] | None:
+    """Returns what a process said; None where nobody has, or had no room to."""
+    try:
+        outcome: dict[str, Any] = json.loads((logs / OUTCOME_FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    return outcome
 
 
 def before_the_first_step(number: int) -> Interrupted:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -10,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from prefalign.checkpoints import newest_checkpoint
-from prefalign.outcome import OUTCOME_FILE
+from prefalign.outcome import OUTCOME_FILE, read_outcome
 from prefalign.record import METRICS_FILE, RUN_FILE, RunRecord, read_metrics, read_run
 from prefalign.started import Started, read_started
 from prefdata.errors import InputError
@@ -135,7 +134,8 @@ def _message(directory: Path, processes: list[Started]) -> str | None:
     path = directory / "logs" / OUTCOME_FILE
     if not path.exists() or any(path.stat().st_mtime < process.started for process in processes):
         return None
-    return str(json.loads(path.read_text(encoding="utf-8"))["message"])
+    outcome = read_outcome(path.parent)
+    return str(outcome["message"]) if outcome else None
 
 
 def _state(record: RunRecord | None, processes: list[Started], message: str | None) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -123,6 +124,11 @@ def as_failure(error: BaseException, config: RunConfig) -> PrefError:
         return LostProcess(
             f"another process of the run is gone ({type(error).__name__}: {reason})",
             hint=f"why is in {config.output.dir / 'logs'}; the same command goes on with the run",
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return TrainingFailed(
+            f"the disk is full: {config.output.dir} or the cache could not be written",
+            hint="make room; the same command then goes on with the run",
         )
     return TrainingFailed(
         f"training stopped: {type(error).__name__}: {reason}",

@@ -167,7 +167,7 @@ def allowed(number: signal.Signals, whom: str) -> set[int]:
 
 
 def wait_until_gone(runs: Runs, what: str) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while left := runs.processes():
         assert time.monotonic() < end, (what, [process.cmdline() for process in left])
         time.sleep(0.05)
