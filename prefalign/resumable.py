@@ -63,6 +63,7 @@ class Resumable(Trainer):  # type: ignore[misc]
         """Makes up for an evaluation that was cut off, and goes no step beyond the last."""
         if self.evaluation_due:
             self.evaluation_due, self.control.should_evaluate = False, True
+            self._load_rng_state(options["resume_from_checkpoint"])  # it may be saved again
             loss, start = self._tr_loss, options["start_time"]
             self._maybe_log_save_evaluate(loss, None, model, None, epoch, None, start)
         if self.state.global_step >= self.state.max_steps:
