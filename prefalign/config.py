@@ -61,6 +61,10 @@ class Model(_Group):
 
     name: Place = Field(description="a local directory or a hub name")
     lora: Lora | None = None
+    chat_template: Place | None = Field(
+        None,
+        description="instead of its own: a Jinja file, a model to take it from, chatml or tulu",
+    )
     trust_remote_code: bool = False
 
 
@@ -104,6 +108,10 @@ class Hardware(_Group):
         "auto", description="auto: bf16 where the hardware has it"
     )
     gradient_checkpointing: bool = False
+    activation_offloading: bool = Field(
+        default=False,
+        description="on GPUs: activations wait for the backward pass in the host's memory",
+    )
 
 
 class Evaluation(_Group):
@@ -200,6 +208,11 @@ def _contradictions(run: RunConfig) -> Iterator[tuple[KeyPath, str]]:
     """Yields the key and the sentence of each pair of settings that cannot both be meant."""
     if run.trl and run.engine != "trl":
         yield ("trl",), "only engine: trl reads these settings; set it or remove them"
+    if run.hardware.activation_offloading and run.engine == "trl":
+        yield (
+            ("hardware", "activation_offloading"),
+            "engine: trl does not read it; TRL's DPO has its own, trl: {activation_offloading: true}",
+        )
     if run.output.record_train and run.engine == "trl":
         yield (
             ("output", "record_train"),

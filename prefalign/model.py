@@ -15,6 +15,7 @@ import xxhash
 from prefalign import config
 from prefalign.adapters import ADAPTER_FILE, base_under, refuse_two_adapters, trains_adapters
 from prefdata.errors import InputError
+from prefdata.tokens.load import CODE_OF_ITS_OWN
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
@@ -86,12 +87,18 @@ def load_base(model: config.Model, precision: Precision) -> PreTrainedModel:
             source, dtype=dtype, trust_remote_code=model.trust_remote_code, **options
         )
     except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(
-            f"cannot load the model {model.name}: {reason}",
-            hint="model.name is a directory with weights, a .gguf file, or a model on the hub",
-        ) from error
+        raise unloadable(model.name, error) from error
     return loaded
+
+
+def unloadable(name: str, error: Exception) -> InputError:
+    """Returns what is said of a model that transformers cannot load."""
+    reason = str(error).strip().partition("\n")[0]
+    usual = "model.name is a directory with weights, a .gguf file, or a model on the hub"
+    return InputError(
+        f"cannot load the model {name}: {reason}",
+        hint=CODE_OF_ITS_OWN if "custom code" in reason else usual,
+    )
 
 
 def locate(name: str) -> tuple[str, dict[str, Any]]:

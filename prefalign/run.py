@@ -65,7 +65,7 @@ from prefalign.record import (
 from prefalign.sharding import is_sharded, shard
 from prefalign.started import resume_line
 from prefalign.stopping import STOP, EvaluationStopped
-from prefalign.tokenizer import tokenizer_of
+from prefalign.tokenizer import end_remark, tokenizer_of
 from prefalign.trainer import PreferenceTrainer, training_arguments
 from prefdata.errors import ConfigError
 
@@ -122,6 +122,8 @@ class Run:
             f"{self.precision}, {self.arguments.world_size} x {self.arguments.device.type}"
         )
         self.reporter.say(f"tokens by {self.train_set.store.library}")
+        if remark := end_remark(config.model):
+            self.reporter.say(remark)
         self.model = self._load_model()
         self.layout = self._choose_layout()
 
@@ -279,7 +281,18 @@ class Run:
             batches=batches,
             instruments=instruments,
             useful=UsefulWork.of_run(self.config.model, batches.data, name, self.precision),
+            offload=self._offloads(),
         )
+
+    def _offloads(self) -> bool:
+        """Returns whether activations leave the device, and says so where there is nowhere to go."""
+        asked = self.config.hardware.activation_offloading
+        if asked and self.arguments.device.type == "cpu":
+            self.reporter.say(
+                "hardware.activation_offloading does nothing: all memory is the CPU's"
+            )
+            return False
+        return asked
 
     def _pair_log(self, name: str, after: int | None, *, wanted: bool) -> PairLog | None:
         """Returns the log of pairs of that name; None on all processes but the first."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prefalign.adapters import base_under
 from prefalign.config import Model
 from prefdata.tokens import load_tokenizer
+from prefdata.tokens.ends import unheeded_end
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,9 +23,25 @@ def tokenizer_of(model: Model) -> PreTrainedTokenizerBase:
         InputError: it cannot be loaded, or has no chat template.
     """
     base = base_under(model.name)
-    if base is not None and not _has_tokenizer(model.name):
-        return load_tokenizer(base, trust_remote_code=model.trust_remote_code)
-    return load_tokenizer(model.name, trust_remote_code=model.trust_remote_code)
+    own = base is None or _has_tokenizer(model.name)
+    return load_tokenizer(
+        model.name if own else str(base),
+        trust_remote_code=model.trust_remote_code,
+        chat_template=model.chat_template,
+    )
+
+
+def end_remark(model: Model) -> str | None:
+    """Returns what to know of a model that would not stop where the chat template ends an answer."""
+    tokenizer = tokenizer_of(model)
+    end = unheeded_end(tokenizer)
+    if end is None:
+        return None
+    return (
+        f"the chat template ends answers with {end!r}, where generation will not stop (EOS is "
+        f"{tokenizer.eos_token!r}): add its token id to eos_token_id in generation_config.json, or set "
+        "model.chat_template to tulu, which ends answers with EOS"
+    )
 
 
 def _has_tokenizer(name: str) -> bool:

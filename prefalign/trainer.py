@@ -7,7 +7,7 @@ data loader (global batches that do not depend on processes) and `compute_loss` 
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from prefalign.dataset import GlobalBatches, PairDataset, PairLoader, load
 from prefalign.engine.gradient_cache import GlobalLoss, Randomness, ScoredPairs
 from prefalign.engine.logps import Batch, SegmentLogps, segment_logps
 from prefalign.engine.objective import pair_logps, share_of_loss
+from prefalign.engine.offload import OffloadedActivations
 from prefalign.engine.tree import Ints
 from prefalign.losses import Loss, LossParams, PairLogps
 from prefalign.measure import Instruments, Measured
@@ -82,6 +83,7 @@ class PreferenceTrainer(Measured):
         batches: this process's share of every global batch.
         instruments: what it measures with.
         useful: what its work is counted with; None where nobody could say what that means.
+        offload: activations wait for the backward pass in the host's memory.
     """
 
     # `compute_loss` divides by the global batch, so the trainer must not divide by accumulation
@@ -97,11 +99,13 @@ class PreferenceTrainer(Measured):
         batches: GlobalBatches,
         instruments: Instruments,
         useful: UsefulWork | None = None,
+        offload: bool = False,
     ) -> None:
         super().__init__(model, arguments, train_dataset=batches.data, instruments=instruments)
         self.loss = loss
         self.params = params
         self.batches = batches
+        self.offload = offload
         self.seen = SeenPairs(batches.data)
         self.useful = useful
         self.tokens = pair_tokens(batches.data)
@@ -153,7 +157,8 @@ class PreferenceTrainer(Measured):
 
         It is multiplied by the number of processes, because gradients get averaged over them.
         """
-        with self.randomness.pop(0).again() if self.randomness else nullcontext():
+        again = self.randomness.pop(0).again() if self.randomness else nullcontext()
+        with again, self._activations():
             sums, logps = self._logps(model, inputs)
         self.seen.add(inputs, sums, step=self.state.global_step + 1)
         if self.global_loss is None:
@@ -162,6 +167,12 @@ class PreferenceTrainer(Measured):
             share = self.global_loss.share(inputs, logps)
         processes: int = self.args.world_size
         return share * processes
+
+    def _activations(self) -> AbstractContextManager[Any]:
+        """Returns the context that decides where activations wait for the backward pass."""
+        if not self.offload:
+            return nullcontext()
+        return OffloadedActivations(self.model, self.args.device)
 
     def _logps(self, model: nn.Module, batch: Batch) -> tuple[SegmentLogps, PairLogps]:
         log_sum_sq = self.loss.facts.needs_log_sum_sq

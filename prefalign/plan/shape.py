@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from prefalign import config
 from prefalign.adapters import base_under
-from prefdata.errors import InputError
 
 if TYPE_CHECKING:
     from prefalign.engine.tree import Layout
@@ -106,7 +105,7 @@ def _skeleton(model: config.Model) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from prefalign.model import locate
+    from prefalign.model import locate, unloadable
 
     source, options = locate(base_under(model.name) or model.name)
     options.pop("quantization_config", None)
@@ -116,11 +115,7 @@ def _skeleton(model: config.Model) -> Any:
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(settings, dtype=torch.float32, **trusted)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(
-            f"cannot read the model {model.name}: {reason}",
-            hint="model.name is a directory with a config.json, a .gguf file, or a model on the hub",
-        ) from error
+        raise unloadable(model.name, error) from error
 
 
 def _sizes(skeleton: Any) -> dict[str, Any]:

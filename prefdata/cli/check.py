@@ -89,7 +89,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--max-length", type=click.IntRange(2), help="Cut the tokens like a run would.")
 @click.option(
-    "--chat-template", type=_FILE, metavar="FILE", help="Render with this Jinja template instead."
+    "--chat-template",
+    metavar="FILE",
+    help="Render with this Jinja template instead, or with that of a model, chatml or tulu.",
 )
 @reading_options
 def command(
@@ -109,7 +111,7 @@ def command(
     scores: tuple[Path, ...],
     tokenizer: str | None,
     max_length: int | None,
-    chat_template: Path | None,
+    chat_template: str | None,
     **reading: Any,
 ) -> None:
     """Check SRC, raw or converted, against every rule.
@@ -215,7 +217,7 @@ def _in_one_chunk(conversion: Conversion) -> Conversion:
 
 
 def _token_facts(
-    pairs: pl.DataFrame, tokenizer: str, chat_template: Path | None, max_length: int | None
+    pairs: pl.DataFrame, tokenizer: str, chat_template: str | None, max_length: int | None
 ) -> pl.DataFrame:
     from prefdata.tokens import load_tokenizer, measure_pairs
 

@@ -31,9 +31,8 @@ _OURS = "prefalign"
 @click.option("--tokenizer", required=True, metavar="MODEL", help="Directory, hub name or GGUF.")
 @click.option(
     "--chat-template",
-    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Render with this Jinja template instead.",
+    help="Render with this Jinja template instead, or with that of a model, chatml or tulu.",
 )
 @click.option("--max-length", type=click.IntRange(2), help="Tokens of prompt + completion.")
 @click.option(
@@ -59,7 +58,7 @@ _OURS = "prefalign"
 def command(
     sources: tuple[str, ...],
     tokenizer: str,
-    chat_template: Path | None,
+    chat_template: str | None,
     max_length: int | None,
     truncation: str | None,
     trainer: str,

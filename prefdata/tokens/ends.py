@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 _LOOKED_AT = 16  # tokens from the end; more white space than that is no end of a turn
 
 
+def unheeded_end(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """Returns the end of an answer at which generation will not stop, as text; None where it stops.
+
+    It stops at the tokens that the model's generation_config.json names, and at EOS where it names none.
+    """
+    talk = [{"role": role, "content": "Hi"} for role in ("user", "assistant")]
+    try:
+        text = apply_template(tokenizer, talk, {})
+    except InputError:  # which says itself what it takes
+        return None
+    ids = tokenizer(text.rstrip(), add_special_tokens=False)["input_ids"]
+    stops = generation_stops(tokenizer) or [tokenizer.eos_token_id]
+    return None if ids and ids[-1] in stops else str(tokenizer.decode(ids[-1:]))
+
+
 class Ends(NamedTuple):
     """What is wrong with the ends of a pair's sides, in words; None where nothing is."""
 

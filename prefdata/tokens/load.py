@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from prefdata.errors import InputError, MissingExtra
+from prefdata.tokens.templates import shipped_template, template_names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+CODE_OF_ITS_OWN = (
+    "it comes with Python code of its own, which runs only if you ask for it: read the .py files, then "
+    "set model.trust_remote_code: true in the run file; prefdata's commands never run it"
+)
+_TEMPLATE_FILES = (".jinja", ".jinja2", ".j2", ".txt")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
 
 
 def load_tokenizer(
-    name: str | Path, *, trust_remote_code: bool = False, chat_template: Path | None = None
+    name: str | Path, *, trust_remote_code: bool = False, chat_template: str | Path | None = None
 ) -> PreTrainedTokenizerBase:
     """Returns the tokenizer called `name`, which has a chat template and an end-of-sequence token.
 
@@ -25,7 +31,8 @@ def load_tokenizer(
         name: a directory, a `.gguf` file, a directory whose only tokenizer is one `.gguf` file, or
             the name of a model on the hub (looked up in the local cache when offline).
         trust_remote_code: run Python code that comes with the tokenizer.
-        chat_template: a file with a Jinja template to use instead of the tokenizer's own.
+        chat_template: to use instead of the tokenizer's own: a Jinja file, the name of a template that
+            comes along (see `prefdata.tokens.templates`), or that of a tokenizer to take it from.
 
     Raises:
         InputError: there is no such tokenizer or template, or it has no template or no EOS token.
@@ -34,12 +41,12 @@ def load_tokenizer(
     source, options = _locate(str(name))
     tokenizer = _load(source, trust_remote_code=trust_remote_code, **options)
     if chat_template:
-        tokenizer.chat_template = _read_template(chat_template)
+        tokenizer.chat_template = _template(chat_template)
     if not tokenizer.chat_template:
         raise InputError(
             f"the tokenizer of {name} has no chat template, so conversations cannot be rendered",
-            hint="use the instruct version of the model, put a chat_template.jinja file beside its "
-            "tokenizer, or give one: --chat-template FILE",
+            hint="a base model needs one chosen: --chat-template FILE, or model.chat_template in a run "
+            f"file; it may be a Jinja file, a model to take it from, or {' or '.join(template_names())}",
         )
     if tokenizer.eos_token_id is None:
         raise InputError(
@@ -47,6 +54,24 @@ def load_tokenizer(
             hint="set eos_token in its tokenizer_config.json",
         )
     return tokenizer
+
+
+def _template(wanted: str | Path) -> str:
+    """Returns the template that is meant: one that comes along, a file's, or another tokenizer's."""
+    name = str(wanted)
+    if name in template_names():
+        return shipped_template(name)
+    path = Path(name).expanduser()
+    if path.is_file() or path.suffix in _TEMPLATE_FILES or not isinstance(wanted, str):
+        return _read_template(path)
+    source, options = _locate(name)
+    template = _load(source, trust_remote_code=False, **options).chat_template
+    if not template:
+        raise InputError(
+            f"the tokenizer of {name} has no chat template to take",
+            hint=f"give a Jinja file, an instruct model, or {' or '.join(template_names())}",
+        )
+    return str(template)
 
 
 def _read_template(path: Path) -> str:
@@ -101,11 +126,13 @@ def _load(source: str, **options: Any) -> Any:
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(
-            f"cannot load the tokenizer of {source}: {reason}", hint=_hint(source)
+            f"cannot load the tokenizer of {source}: {reason}", hint=_hint(source, reason)
         ) from error
 
 
-def _hint(source: str) -> str | None:
+def _hint(source: str, reason: str) -> str | None:
+    if "custom code" in reason:
+        return CODE_OF_ITS_OWN
     if Path(source).is_dir():
         return None
     return (
