@@ -129,7 +129,7 @@ class Trial:
             return
         overrides = self._overrides(str(self.folder / f"{arm}.parquet"), arm, more)
         flags = [part for setting in overrides for part in ("--set", setting)]
-        _command("prefalign", "train", self.folder.parent / "dpo.yaml", "--resume", *flags)
+        _command("prefalign", "train", self.folder.parent / "dpo.yaml", *flags)
 
     def found(self) -> dict[str, Found]:
         """Returns how well each way of doubting finds the flips."""

@@ -12,6 +12,10 @@ A model that saw a pair often enough learns even a wrong label. Scores of a mode
 on these pairs, or of the first times that it saw them, say more than those of the last step: give
 `pairs-train.parquet` of a run with `output.record_train: true`, which has every pair as it passed.
 
+With a tenth of the demo's labels flipped, the record of a model of 135 million parameters ranks the
+flips no better than `likely-flipped` ranks them by the texts alone (benchmarks/results.md): read both
+lists.
+
 ## Why is this bad?
 A label the wrong way round teaches the opposite of what was meant. The model has read both sides,
 which `likely-flipped` has not.
@@ -43,7 +47,8 @@ the last of these is listed:
 
 ## Fix
 None: only somebody who reads both sides can tell. `rules.margin-against-label = { most = 20 }` lists
-fewer.
+fewer. `prefdata curate --scores FILE --recipe confident` sets the tenth of the pairs aside that the
+model doubted most.
 """
 
 from __future__ import annotations

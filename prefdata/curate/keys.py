@@ -77,7 +77,7 @@ def number(name: str, columns: frozenset[str]) -> pl.Expr:
 
     Three are worked out where they are not there: `margin` from the scores; `implicit_margin` from the
     log-probs of policy and reference, in nats (DPO's implicit reward over beta, arXiv:2305.18290,
-    eq. 5); `nll_difference` of chosen and rejected from the policy's, in nats a token (the difference
+    eq. 5); `ppl_difference` of chosen and rejected from the policy's, in nats a token (the difference
     of log perplexities).
     """
     if name == "margin":
@@ -87,7 +87,7 @@ def number(name: str, columns: frozenset[str]) -> pl.Expr:
     if name == "implicit_margin":
         chosen, ref_chosen, rejected, ref_rejected = (_given(n, columns) for n in _LOGPS)
         return pl.coalesce(found, (chosen - ref_chosen) - (rejected - ref_rejected))
-    if name == "nll_difference":
+    if name == "ppl_difference":
         chosen, rejected = (
             _given(f"{side}_logps", columns) / _given(f"{side}_tokens", columns)
             for side in ("chosen", "rejected")

@@ -12,7 +12,7 @@ from pydantic import Field
 from prefdata.curate import keys as key
 from prefdata.curate.step import Keys, Step, removed_where, step
 
-_COLUMN = "nll_difference"
+_COLUMN = "ppl_difference"
 _MAKERS = {
     _COLUMN: "log-probs with token counts give it: add --scores FILE, the record of a run or of"
     " `prefalign score`"

@@ -40,7 +40,7 @@ def scored(draw: st.DrawFn) -> pl.DataFrame:
             meta={
                 "implicit_margin": better - 2 * worse,
                 "validation_loss": better * worse,
-                "nll_difference": worse - better,
+                "ppl_difference": worse - better,
             },
         )
         for number, (prompt, chosen, rejected, better, worse) in enumerate(rows, 1)
@@ -267,7 +267,7 @@ def test_log_probs_of_a_run_are_an_implicit_margin() -> None:
         ({"step": "rip"}, "rejected_score"),
         ({"step": "dual-margin"}, "margin"),
         ({"step": "selective-dpo"}, "validation_loss"),
-        ({"step": "perplexity-difference"}, "nll_difference"),
+        ({"step": "perplexity-difference"}, "ppl_difference"),
         ({"step": "margin-share", "column": "implicit_margin"}, "implicit_margin"),
         ({"step": "filter", "column": "chosen_scor", "min": 1}, "chosen_scor"),
     ],
