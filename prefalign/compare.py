@@ -13,15 +13,19 @@ from prefalign.comparison import (
     HeldOutPoint,
     LossPoint,
     Made,
+    Opinion,
     Recipe,
     Run,
+    Sample,
 )
 from prefalign.finished import FinishedRun, find_runs
 from prefalign.held_out import Evidence, gather
 from prefalign.metrics import RESAMPLES, contrast, summarise
+from prefalign.opinions import judge_opinion, reward_opinion
 from prefalign.progress import Reporter, Silence
 from prefalign.record import RunRecord, read_metrics
 from prefalign.samples import write_samples
+from prefdata.errors import InputError
 
 _SEED = 0
 
@@ -31,6 +35,8 @@ def compare(
     *,
     pairs: str | None = None,
     samples: int = 0,
+    reward_model: str | None = None,
+    judge: str | None = None,
     command: str = "",
     reporter: Reporter | None = None,
 ) -> Comparison:
@@ -43,6 +49,8 @@ def compare(
         directories: of runs.
         pairs: canonical pairs to compare on instead of the runs' own held-out pairs.
         samples: how many held-out prompts each model completes.
+        reward_model: what scores those completions, if anything does.
+        judge: who compares those completions, if anybody does.
         command: how this was asked for.
         reporter: who hears of progress.
 
@@ -55,13 +63,16 @@ def compare(
     refuse_differences(runs, own_pairs=pairs is None)
     evidence = gather(runs, pairs, reporter)
     written = write_samples(runs, evidence.pairs, samples, reporter)
+    measured = _measured(runs, evidence)
+    opinions = _opinions(written, _best(measured), reward_model, judge, reporter)
     reporter.close()
     return Comparison(
         common=_common(runs[0].record),
         held_out=_held_out(evidence),
-        runs=_measured(runs, evidence),
+        runs=measured,
         remarks=[*remarks(runs), *evidence.remarks],
         samples=written,
+        opinions=opinions,
         made=Made(
             command=command,
             versions=runs[0].record.versions,
@@ -69,6 +80,32 @@ def compare(
             seed=_SEED,
         ),
     )
+
+
+def _best(runs: list[Run]) -> str:
+    return max(runs[1:], key=lambda run: run.metrics.accuracy_reference.value).name
+
+
+def _opinions(
+    samples: list[Sample],
+    best: str,
+    reward_model: str | None,
+    judge: str | None,
+    reporter: Reporter,
+) -> list[Opinion]:
+    """Returns what the named models think of the samples.
+
+    Raises:
+        InputError: there are no samples to think of, or a model is not of its kind.
+    """
+    asked = [(reward_model, reward_opinion), (judge, judge_opinion)]
+    named = [(name, ask) for name, ask in asked if name is not None]
+    if named and not samples:
+        raise InputError(
+            "there are no completions to compare: the texts of the held-out pairs are gone",
+            hint="give pairs with texts: prefalign compare RUN... --pairs FILE",
+        )
+    return [ask(name, samples, best, reporter) for name, ask in named]
 
 
 def _common(record: RunRecord) -> Common:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prefalign.metrics import PairMetrics
+from prefalign.metrics import Estimate, PairMetrics
 from prefalign.record import Cost
 
 UNTOUCHED = "untouched"
@@ -107,6 +107,37 @@ class Sample(_Part):
     chosen: str
     rejected: str
     completions: dict[str, str] = Field(description="run name -> greedy completion")
+    tokens: dict[str, int] = Field({}, description="run name -> tokens of its completion")
+
+
+class Contest(_Part):
+    """Two models' completions of the same prompts, and how often the first one's is the better."""
+
+    name: str
+    against: str
+    wins: Estimate = Field(description="share of the prompts; a tie counts one half")
+    ties: int = Field(description="prompts on which neither is better")
+
+
+class Opinion(_Part):
+    """What one model thinks of the completions in `samples`."""
+
+    kind: Literal["reward model", "judge"]
+    model: str
+    prompts: int
+    contests: list[Contest] = Field(
+        description="every run against the untouched model, then the best run against the others"
+    )
+    rewards: dict[str, float] | None = Field(
+        None, description="run name -> mean reward of its completions; null for a judge"
+    )
+    first_preferred: float | None = Field(
+        None,
+        description="share of a judge's questions it answered with the first completion: position bias",
+    )
+    undecided: int | None = Field(
+        None, description="questions a judge answers otherwise when the order is turned; ties"
+    )
 
 
 class Made(_Part):
@@ -127,6 +158,7 @@ class Comparison(_Part):
     runs: list[Run] = Field(min_length=2, description="the untouched model first")
     remarks: list[str] = Field([], description="differences that are allowed but matter")
     samples: list[Sample] = []
+    opinions: list[Opinion] = Field([], description="of a reward model, of a judge")
     made: Made
 
     @property

@@ -12,6 +12,8 @@ from prefalign.progress import Reporter
 if TYPE_CHECKING:
     import polars as pl
 
+_AT_ONCE = 16  # prompts that a model completes together
+
 
 def write_samples(
     runs: list[FinishedRun], pairs: pl.DataFrame | None, number: int, reporter: Reporter
@@ -26,8 +28,15 @@ def write_samples(
     """
     if pairs is None or number == 0:
         return []
+    from prefalign.tokenizer import tokenizer_of
+
     chosen = spread(pairs, number)
-    completions = _completions(runs, chosen, reporter)
+    tokenizer = tokenizer_of(runs[0].base)
+    completions = _completions(runs, chosen, tokenizer, reporter)
+
+    def counts(text: str) -> int:
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
     return [
         Sample(
             id=pair["id"],
@@ -37,6 +46,7 @@ def write_samples(
             chosen=_text(pair["chosen"]),
             rejected=_text(pair["rejected"]),
             completions={name: texts[place] for name, texts in completions.items()},
+            tokens={name: counts(texts[place]) for name, texts in completions.items()},
         )
         for place, pair in enumerate(chosen.iter_rows(named=True))
     ]
@@ -50,19 +60,21 @@ def spread(pairs: pl.DataFrame, number: int) -> pl.DataFrame:
 
 
 def _completions(
-    runs: list[FinishedRun], pairs: pl.DataFrame, reporter: Reporter
+    runs: list[FinishedRun], pairs: pl.DataFrame, tokenizer: Any, reporter: Reporter
 ) -> dict[str, list[str]]:
     from prefalign.generate import complete
     from prefalign.model import autocast
-    from prefalign.tokenizer import tokenizer_of
 
-    tokenizer = tokenizer_of(runs[0].base)
     prompts = _prompts(tokenizer, pairs)
     reporter.begin("writing samples", len(runs) + 1, "models")
     completions = {}
     for name, model, record in models(runs):
         with autocast(model.device, record.precision):
-            completions[name] = complete(model, tokenizer, prompts)
+            completions[name] = [
+                text
+                for start in range(0, len(prompts), _AT_ONCE)
+                for text in complete(model, tokenizer, prompts[start : start + _AT_ONCE])
+            ]
         reporter.advance(1, note=name)
     return completions
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from prefalign.comparison import Comparison
 
 _UNWRAPPED = 400  # columns
+_SHOWN, _JUDGED = 4, 64  # samples, unless a number is asked for
 
 
 @click.command()
@@ -34,13 +35,27 @@ _UNWRAPPED = 400  # columns
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page too.")
 @click.option(
     "--samples",
-    type=click.IntRange(0, 50),
-    default=4,
-    show_default=True,
-    help="Held-out prompts each model answers on the page.",
+    type=click.IntRange(0, 1000),
+    help="Held-out prompts each model answers, for the page and the judges; 4, or 64 where there are any.",
+)
+@click.option(
+    "--reward-model",
+    metavar="M",
+    help="A sequence classifier with one label: win rates by its scores of the samples.",
+)
+@click.option(
+    "--judge",
+    metavar="M",
+    help="A chat model: win rates by its choice between every two samples, asked in both orders.",
 )
 def command(
-    runs: tuple[Path, ...], pairs: str | None, form: str, html: Path | None, samples: int
+    runs: tuple[Path, ...],
+    pairs: str | None,
+    form: str,
+    html: Path | None,
+    samples: int | None,
+    reward_model: str | None,
+    judge: str | None,
 ) -> None:
     """Compare RUN directories on the same held-out tokens, with 95 % intervals.
 
@@ -51,15 +66,22 @@ def command(
     Examples:
       prefalign compare out/dpo out/orpo
       prefalign compare out/dpo out/orpo --pairs test.parquet --html page.html
+      prefalign compare out/dpo out/orpo --judge Qwen/Qwen2.5-7B-Instruct --samples 200
     """
+    judged = bool(reward_model or judge)
+    if judged and samples == 0:
+        raise click.BadParameter("a judge needs samples", param_hint="'--samples'")
     from prefalign.compare import compare
     from prefalign.progress import Console
 
     _quiet_libraries()
+    shown = html is not None or form == "json"
     comparison = compare(
         list(runs),
         pairs=pairs,
-        samples=samples if html is not None or form == "json" else 0,
+        samples=_sample_count(samples, judged=judged, shown=shown),
+        reward_model=reward_model,
+        judge=judge,
         command=shlex.join(["prefalign", *sys.argv[1:]]),
         reporter=Console(),
     )
@@ -69,6 +91,15 @@ def command(
         click.echo(comparison.model_dump_json(indent=2))
     else:
         print_table(comparison)
+
+
+def _sample_count(asked: int | None, *, judged: bool, shown: bool) -> int:
+    """Returns how many prompts each model completes: none where nobody would see it."""
+    if not judged and not shown:
+        return 0
+    if asked is not None:
+        return asked
+    return _JUDGED if judged else _SHOWN
 
 
 def _quiet_libraries() -> None:
@@ -93,7 +124,7 @@ def print_table(comparison: Comparison) -> None:
 
     from prefalign.report import words
 
-    said = [*words.verdict(comparison), *comparison.remarks]
+    said = [*words.verdict(comparison), *words.opinions(comparison), *comparison.remarks]
     if sys.stdout.isatty():
         console = Console(highlight=False)
         needed = Console(width=_UNWRAPPED).measure(_table(comparison)).maximum

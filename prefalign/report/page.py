@@ -7,6 +7,8 @@ from prefalign.metrics import Estimate
 from prefalign.report import charts, table, words
 from prefalign.report.environment import environment
 
+_SAMPLES = 12  # shown
+
 
 def render(comparison: Comparison) -> str:
     """Returns the page. All text from data and models is escaped and cut at 4,000 characters."""
@@ -19,6 +21,9 @@ def render(comparison: Comparison) -> str:
             groups=table.groups(comparison),
             accuracies=_accuracy_charts(comparison.runs),
             strata=_strata_charts(comparison),
+            opinions=_opinion_charts(comparison),
+            samples=comparison.samples[:_SAMPLES],
+            lengths=_mean_lengths(comparison),
             curves=_curves(comparison),
             losses=_losses(comparison),
             tones={run.name: tone for tone, run in enumerate(comparison.runs)},
@@ -89,6 +94,38 @@ def _strata_charts(comparison: Comparison) -> list[charts.DotChart]:
         )
         for found, (_, title, pairs) in zip(rows, wanted, strict=True)
     ]
+
+
+def _opinion_charts(comparison: Comparison) -> list[charts.DotChart]:
+    tones = {run.name: tone for tone, run in enumerate(comparison.runs)}
+    drawn = []
+    for opinion in comparison.opinions:
+        rows = [(f"{c.name} against {c.against}", tones[c.name], c.wins) for c in opinion.contests]
+        note = f"{opinion.prompts} prompts; ties count one half"
+        if opinion.undecided is not None:
+            note += f"; {opinion.undecided} answers turned with the order and are ties"
+        drawn.append(
+            charts.dot_chart(
+                rows,
+                title=f"The {opinion.kind} {opinion.model}",
+                note=note,
+                show=words.percent,
+                mark=_percent,
+                span=(0.0, 1.0),
+                baseline=0.5,
+                width=480,
+            )
+        )
+    return drawn
+
+
+def _mean_lengths(comparison: Comparison) -> str:
+    """Returns how long the models' completions are, as a clause; empty where that was not counted."""
+    counted = [sample.tokens for sample in comparison.samples if sample.tokens]
+    if not counted:
+        return ""
+    means = {name: sum(one[name] for one in counted) / len(counted) for name in counted[0]}
+    return ", ".join(f"{name} {mean:.0f}" for name, mean in means.items())
 
 
 def _curves(comparison: Comparison) -> list[charts.LineChart]:

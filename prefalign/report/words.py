@@ -114,5 +114,16 @@ def _lead(second: Run) -> Estimate:
     return Estimate(-behind.value, -behind.high, -behind.low)
 
 
+def opinions(comparison: Comparison) -> list[str]:
+    """Returns a sentence for each contest that a reward model or a judge has decided."""
+    return [
+        f"By the {opinion.kind} {opinion.model}, {contest.name} wins "
+        f"{with_interval(contest.wins, percent)} % of {opinion.prompts} prompts against "
+        f"{contest.against}, {contest.ties} of them ties."
+        for opinion in comparison.opinions
+        for contest in opinion.contests
+    ]
+
+
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
