@@ -111,6 +111,8 @@ def _kind(record: RunRecord, *, merged: bool) -> str:
         return "full"
     lora = record.config["model"]["lora"]
     kind = "DoRA" if lora and lora["dora"] else "LoRA"
+    if quantization := record.config["model"].get("quantization"):
+        kind += f" on {quantization}"
     further = (
         f" of {_shown(record.model.adapters_of)}, trained further"
         if record.model.adapters_of

@@ -61,6 +61,9 @@ class Model(_Group):
 
     name: Place = Field(description="a local directory or a hub name")
     lora: Lora | None = None
+    quantization: Literal["nf4"] | None = Field(
+        None, description="what adapters are trained on in 4 bits (QLoRA); all weights cannot be"
+    )
     chat_template: Place | None = Field(
         None,
         description="instead of its own: a Jinja file, a model to take it from, chatml or tulu",
@@ -208,6 +211,8 @@ def _contradictions(run: RunConfig) -> Iterator[tuple[KeyPath, str]]:
     """Yields the key and the sentence of each pair of settings that cannot both be meant."""
     if run.trl and run.engine != "trl":
         yield ("trl",), "only engine: trl reads these settings; set it or remove them"
+    if run.model.quantization and run.engine == "trl":
+        yield ("model", "quantization"), "engine: trl has never been tested with it"
     if run.hardware.activation_offloading and run.engine == "trl":
         yield (
             ("hardware", "activation_offloading"),

@@ -47,7 +47,8 @@ class Adapter:
 def merge(source: Path, output: Path, *, stored: Stored = "base") -> float:
     """Writes the adapters' base model with the adapters in it, its tokenizer and its settings.
 
-    The sums are taken in fp32, whatever the weights are stored in.
+    The sums are taken in fp32, whatever the weights are stored in. Adapters that were trained on 4-bit
+    weights go into those that the 4-bit ones were made from.
 
     Args:
         source: a finished run that trained adapters, or a directory with adapters.
@@ -55,7 +56,8 @@ def merge(source: Path, output: Path, *, stored: Stored = "base") -> float:
         stored: what weights are rounded to; base is what those of the base model are stored in.
 
     Returns:
-        The largest difference that merging and rounding make to a log-prob, nats, on a few tokens.
+        The largest difference that merging and rounding make to a log-prob, nats, on a few tokens; that of
+        4 bits, on which the adapters were trained, is part of it.
 
     Raises:
         InputError: there are no adapters, the base model is not the one they were trained on or cannot
@@ -64,7 +66,8 @@ def merge(source: Path, output: Path, *, stored: Stored = "base") -> float:
     adapter = find_adapter(source)
     with atomic_directory(output) as folder:
         model = _load_base(adapter)
-        difference, merged = _merged(model, adapter.directory, _dtype(adapter.base, stored))
+        said = _said_in_4_bits(adapter) if adapter.base.quantization else None
+        difference, merged = _merged(model, adapter.directory, _dtype(adapter.base, stored), said)
         _save(merged, adapter, folder)
     return difference
 
@@ -125,14 +128,42 @@ def _load_base(adapter: Adapter) -> Any:
     from prefalign.model import load_base, weights_digest
 
     record = adapter.record
+    if adapter.base.quantization:  # whose digest is that of 4-bit weights, see `_said_in_4_bits`
+        return load_base(adapter.base.model_copy(update={"quantization": None}), "fp32")
     model: Any = load_base(adapter.base, record.precision if record else "fp32")
     digest = record and (record.model.base_digest or record.model.digest)
     if digest and weights_digest(model) != digest:
-        raise InputError(
-            f"{adapter.base_name}: its weights have changed since the adapters were trained on them",
-            hint=f"merge into the weights with the digest {digest} in {RUN_FILE}",
-        )
+        raise _changed(adapter, digest)
     return model.float()
+
+
+def _said_in_4_bits(adapter: Adapter) -> torch.Tensor:
+    """Returns the log-probs of the adapters on the 4-bit weights that they were trained on.
+
+    Raises:
+        InputError: those weights are others by now. Devices round differently, so this is known only on
+            one of the kind that the adapters were trained on.
+        MissingExtra: bitsandbytes is not installed.
+    """
+    import torch
+
+    from prefalign.model import best_device, load_trained, weights_digest
+
+    record = adapter.record
+    trained = load_trained(adapter.directory, adapter.base, record.precision if record else "fp32")
+    digest = record and (record.model.base_digest or record.model.digest)
+    on_same_kind = record and (record.cost.device == "cpu") == (best_device().type == "cpu")
+    if digest and on_same_kind and weights_digest(trained, adapters=False) != digest:
+        raise _changed(adapter, digest)
+    with torch.no_grad():
+        return _log_probs(trained.eval()).float().cpu()
+
+
+def _changed(adapter: Adapter, digest: str) -> InputError:
+    return InputError(
+        f"{adapter.base_name}: its weights have changed since the adapters were trained on them",
+        hint=f"merge into the weights with the digest {digest} in {RUN_FILE}",
+    )
 
 
 def _dtype(base: Model, stored: Stored) -> torch.dtype:
@@ -150,14 +181,23 @@ def _dtype(base: Model, stored: Stored) -> torch.dtype:
     return config.dtype or torch.float32
 
 
-def _merged(model: Any, directory: Path, dtype: torch.dtype) -> tuple[float, Any]:
-    """Returns by how much log-probs differ at most, and `model` with the adapters in it."""
+def _merged(
+    model: Any, directory: Path, dtype: torch.dtype, said: torch.Tensor | None
+) -> tuple[float, Any]:
+    """Returns by how much log-probs differ at most, and `model` with the adapters in it.
+
+    Args:
+        model: the base model.
+        directory: of the adapters.
+        dtype: that weights are rounded to.
+        said: log-probs to compare with; None for those of the adapters on `model`.
+    """
     import torch
     from peft import PeftModel
 
     adapted = PeftModel.from_pretrained(model, str(directory)).eval()
     with torch.no_grad():
-        want = _log_probs(adapted)
+        want = _log_probs(adapted) if said is None else said
         # rounded here and back, so that what is measured is what is written
         merged = adapted.merge_and_unload(safe_merge=True).to(dtype).float()
         difference = (_log_probs(merged) - want).abs().max()
@@ -168,7 +208,7 @@ def _log_probs(model: Any) -> torch.Tensor:
     """Returns (tokens, vocabulary) log-probs after each of a few tokens."""
     import torch
 
-    tokens = torch.arange(_PROBE)[None] % model.config.vocab_size
+    tokens = torch.arange(_PROBE, device=model.device)[None] % model.config.vocab_size
     log_probs: torch.Tensor = model(input_ids=tokens).logits[0].log_softmax(dim=-1)
     return log_probs
 

@@ -14,6 +14,7 @@ import xxhash
 
 from prefalign import config
 from prefalign.adapters import ADAPTER_FILE, base_under, refuse_two_adapters, trains_adapters
+from prefalign.quantised import loading_options
 from prefdata.errors import InputError
 from prefdata.tokens.load import CODE_OF_ITS_OWN
 
@@ -59,29 +60,40 @@ def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractC
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def load_model(model: config.Model, precision: Precision) -> Any:
+def load_model(
+    model: config.Model, precision: Precision, device: torch.device | None = None
+) -> Any:
     """Returns the untouched model on the CPU; a PEFT model where `model.name` is that of adapters.
 
     Trained weights are fp32 masters. Weights that stay frozen under adapters are stored in the
-    precision they are multiplied in.
+    precision they are multiplied in; in 4 bits they are on `device`, the best one if it is None.
 
     Raises:
         InputError: there is no such model, or it is no causal language model.
     """
     refuse_two_adapters(model)
-    whole = load_base(model, precision)
+    whole = load_base(model, precision, device)
     if base_under(model.name) is None:
         return whole
     return _with_adapters(whole, model.name, precision)
 
 
-def load_base(model: config.Model, precision: Precision) -> PreTrainedModel:
+def load_base(
+    model: config.Model, precision: Precision, device: torch.device | None = None
+) -> PreTrainedModel:
     """Returns the model without any adapters, see `load_model`."""
     from transformers import AutoModelForCausalLM
 
     frozen = trains_adapters(model)
     dtype = torch.bfloat16 if frozen and precision == "bf16" else torch.float32
     source, options = locate(base_under(model.name) or model.name)
+    if model.quantization:
+        if options:
+            raise InputError(
+                f"{model.name}: a GGUF file, whose weights are not quantised once more",
+                hint="remove model.quantization, or give the model that the file was made from",
+            )
+        options = loading_options(model, dtype, device or best_device())
     try:
         loaded: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             source, dtype=dtype, trust_remote_code=model.trust_remote_code, **options

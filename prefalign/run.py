@@ -130,7 +130,7 @@ class Run:
     def _load_model(self) -> Any:
         """Returns the model as it starts, on this process's device or divided among all."""
         set_seed(self.config.optim.seed)
-        model = load_model(self.config.model, self.precision)
+        model = load_model(self.config.model, self.precision, self.arguments.device)
         self.adapters_of = base_under(self.config.model.name)
         digests: list[Any] = [_digests(model) if self.is_first else None]
         broadcast_object_list(digests)
@@ -430,9 +430,10 @@ def _digests(model: Any) -> tuple[str, str | None]:
 
 def _parameters_of_base(model: Any) -> int:
     """Returns how many parameters a model has that are not its adapters'."""
-    if base_of(model) is model:
-        return int(model.num_parameters())
-    return sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
+    has_adapters = base_of(model) is not model
+    weights = model.parameters() if has_adapters else ()
+    adapters: int = sum(weight.numel() for weight in weights if weight.requires_grad)
+    return int(base_of(model).num_parameters()) - adapters
 
 
 def _trl_engine(config: RunConfig) -> ModuleType:

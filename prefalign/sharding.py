@@ -72,8 +72,14 @@ def shard(model: Any, arguments: TrainingArguments) -> Any:
         arguments: of the trainer that will train it.
 
     Raises:
-        PrefError: accelerate does not divide models here, or weights are too few for all processes.
+        PrefError: accelerate does not divide models here, weights are in 4 bits, or are too few for all
+            processes.
     """
+    if getattr(base_of(model), "is_loaded_in_4bit", False):
+        raise PrefError(
+            "model.quantization: 4-bit weights are not divided among processes",
+            hint="launch without --use_fsdp: each process then holds all of them, a quarter of bf16's",
+        )
     accelerator = Accelerator(mixed_precision=arguments.mixed_precision)
     if not accelerator.is_fsdp2:
         raise PrefError(

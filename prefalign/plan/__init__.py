@@ -122,6 +122,7 @@ def _setup(config: RunConfig, shape: Shape, layout: Layout, target: Target, long
         checkpointing=config.hardware.gradient_checkpointing,
         eager=on_cpu and layout == "padded" and longest < SHORT,
         processes=process_count(config, target.gpus),
+        quantised=config.model.quantization is not None,
     )
 
 

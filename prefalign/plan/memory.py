@@ -15,6 +15,7 @@ from prefalign.launch import KERNELS
 from prefalign.plan.activations import BF16, FP32, Numbers, kept_bytes, layer_bytes
 from prefalign.plan.reads import Reads
 from prefalign.plan.shape import Shape
+from prefalign.quantised import BYTES
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Setup:
         checkpointing: activations are recomputed.
         eager: attention makes (T, T) matrices.
         processes: how many share a step.
+        quantised: frozen matrices are in 4 bits, but for those of the embeddings and the head.
     """
 
     shape: Shape
@@ -34,6 +36,7 @@ class Setup:
     checkpointing: bool = False
     eager: bool = False
     processes: int = 1
+    quantised: bool = False
 
     @property
     def numbers(self) -> Numbers:
@@ -47,7 +50,9 @@ class Setup:
         if not shape.adapters:
             return FP32 * shape.parameters
         frozen = FP32 if self.precision == "fp32" else BF16
-        return frozen * shape.parameters + FP32 * shape.adapters
+        in_4_bits = shape.body if self.quantised else 0
+        rest = frozen * (shape.parameters - in_4_bits) + FP32 * shape.adapters
+        return int(BYTES * in_4_bits) + rest
 
     @property
     def gradients(self) -> int:

@@ -27,10 +27,10 @@ pytestmark = [
 
 
 def losses(
-    folder: Path, model: dict[str, Any], method: str, hardware: dict[str, str]
+    folder: Path, model: dict[str, Any], method: str, hardware: dict[str, Any]
 ) -> list[float]:
     """Trains five steps and returns their losses."""
-    output = folder / "-".join([method, *hardware.values()])
+    output = folder / "-".join([method, *map(str, hardware.values())])
     settings = {
         "data": {"train": str(write_toy_pairs(folder / "train.parquet", 40))},
         "model": model,
@@ -67,6 +67,21 @@ def test_bf16_starts_at_log_2_and_learns(
     assert found[0] == pytest.approx(math.log(2), abs=0.02)
     assert all(map(math.isfinite, found))
     assert found[-1] < found[0]
+
+
+def test_4_bits_checkpointing_and_offloading_train_together(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    model = {"name": str(tiny_model), "lora": {"r": 4}, "quantization": "nf4"}
+    bf16 = {"device": "auto", "precision": "bf16"}
+    plain = losses(tmp_path, model, "dpo", bf16)
+    assert plain[0] == pytest.approx(math.log(2), abs=0.02)
+    assert plain[-1] < plain[0]
+    spared: dict[str, Any] = {"gradient_checkpointing": True, "activation_offloading": True}
+    found = losses(tmp_path, model, "orpo", bf16)
+    again = losses(tmp_path, model, "orpo", bf16 | spared)
+    assert again == pytest.approx(found, abs=0.02)
 
 
 @pytest.mark.parametrize("heads", HEADS, ids=str)
