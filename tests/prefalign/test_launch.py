@@ -2,9 +2,6 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -66,35 +63,6 @@ def test_fewer_processes_than_asked_for_are_refused(workplace: Workplace) -> Non
     assert "--multi_gpu" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (workplace.directory / "one").exists()
-
-
-@pytest.mark.slow
-def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(workplace: Workplace) -> None:
-    longer = ["--set", "optim.epochs=12"]  # 60 steps
-    process = subprocess.Popen(
-        [*TRAIN, "run.yaml", *longer],
-        cwd=workplace.directory,
-        env=workplace.environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    metrics = workplace.directory / "one" / "metrics.jsonl"
-    while process.poll() is None and not (metrics.exists() and '"train"' in metrics.read_text()):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    stderr = process.communicate(timeout=120)[1]
-    assert process.returncode == 130, stderr
-    assert "is saved" in stderr
-    assert "Traceback" not in stderr
-
-    interrupted = workplace.losses("one")
-    assert 0 < len(interrupted) < 60
-    resumed = workplace.run(*TRAIN, "run.yaml", *longer)
-    assert resumed.returncode == 0, resumed.stderr
-    undisturbed = workplace.run(*TRAIN, "run.yaml", *longer, "--set", "output.dir=whole")
-    assert undisturbed.returncode == 0, undisturbed.stderr
-    assert workplace.losses("one")[: len(interrupted)] == interrupted
-    assert workplace.losses("one") == workplace.losses("whole")
 
 
 def test_pairs_that_teach_nothing_are_refused_before_a_model_loads(
