@@ -13,7 +13,12 @@ import psutil
 import pytest
 
 from prefalign.checkpoints import damage
+from prefalign.config import load_run
+from prefalign.errors import Interrupted
+from prefalign.progress import Silence
+from prefalign.run import train
 from prefalign.stopping import ECHO
+from tests.prefalign.listener import Listener
 from tests.prefalign.toys import write_toy_pairs
 from tests.prefalign.workplace import TRAIN, Workplace
 
@@ -187,24 +192,33 @@ def wait_until_gone(runs: Runs, what: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
-def test_another_number_of_processes_goes_on(runs: Runs, before: int, after: int) -> None:
-    without = ["--set", "model.lora.dropout=0", "--set", "optim.max_steps=12",
-               "--set", "optim.learning_rate=1e-3"]  # fmt: skip
-    run, whole = f"begun-by-{before}", f"all-by-{before}"
-    processes = [f"hardware.num_processes={count}" for count in (before, after)]
-    process = runs.start(run, *without, "--set", processes[0])
-    wait_for_step(runs, run, 4, process)
+def test_another_number_of_processes_goes_on(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process goes on with what two began, and two with what one began; one does all of it, too."""
+    monkeypatch.chdir(runs.directory)
+    monkeypatch.setenv("PREFALIGN_CACHE", runs.environment["PREFALIGN_CACHE"])
+    settings = ["model.lora.dropout=0", "optim.max_steps=12", "optim.learning_rate=1e-3"]
+    alone = [*settings, "hardware.num_processes=1"]
+    options = [part for setting in settings for part in ("--set", setting)]
+
+    process = runs.start("two-one", *options)
+    wait_for_step(runs, "two-one", 4, process)
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 143, said
-    code, said = runs.finish(run, *without, "--set", processes[1])
+    listener = Listener()
+    train(load_run("run.yaml", [*alone, "output.dir=two-one"]), listener, resume=True)
+    assert any("with 1 instead of 2 processes" in line for line in listener.lines)
+
+    with pytest.raises(Interrupted, match="stopped after step 4 of 12"):
+        train(load_run("run.yaml", [*alone, "output.dir=one-two"]), Listener(signal.SIGTERM, 4))
+    code, said = runs.finish("one-two", *options)
     assert code == 0, said
-    assert f"with {after} instead of {before} processes" in said
-    code, said = runs.finish(whole, *without, "--set", processes[0])
-    assert code == 0, said
-    assert runs.losses(run) == pytest.approx(runs.losses(whole), abs=1e-6)
-    assert len(runs.losses(run)) == 12
+    assert "with 2 instead of 1 processes" in said
+
+    train(load_run("run.yaml", [*alone, "output.dir=one"]), Silence())
+    assert len(runs.losses("one")) == 12
+    for run in ("two-one", "one-two"):
+        assert runs.losses(run) == pytest.approx(runs.losses("one"), abs=1e-6)
 
 
 @pytest.mark.slow
@@ -224,61 +238,6 @@ def test_a_signal_while_the_reference_is_asked(workplace: Workplace) -> None:
     assert "error: stopped before training began; there was nothing to save" in said
     assert "Traceback" not in said
     assert not list((workplace.directory / "one").glob("checkpoint-*"))
-
-
-@pytest.mark.slow
-def test_an_evaluation_is_not_waited_for_and_made_up_for(workplace: Workplace) -> None:
-    write_toy_pairs(workplace.directory / "test.parquet", 1500, first=100)
-    often = ["--set", "eval.every_steps=2", "--set", "eval.micro_batch_size=1"]
-    process = subprocess.Popen(
-        [*TRAIN, "run.yaml", *often], cwd=workplace.directory, env=workplace.environment,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("training 2/5"):
-            break
-    time.sleep(0.5)  # 1500 forward passes take longer
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    assert "stopped after step 2 of 5, which is saved" in said
-    assert evaluations(workplace, "one") == [0]
-    done = workplace.run(*TRAIN, "run.yaml", *often)
-    assert done.returncode == 0, done.stderr
-    assert evaluations(workplace, "one") == [0, 2, 4, 5]
-
-
-def evaluations(workplace: Workplace, run: str) -> list[int]:
-    lines = (workplace.directory / run / "metrics.jsonl").read_text().splitlines()
-    return [line["step"] for line in map(json.loads, lines) if line["kind"] == "eval"]
-
-
-@pytest.mark.slow
-def test_a_disk_that_fills_costs_nothing_that_was_saved(
-    workplace: Workplace, small_disk: Path
-) -> None:
-    save = ["--set", "output.save_every_steps=1"]
-    there = ["--set", f"output.dir={small_disk / 'run'}"]
-    stopped = workplace.run(*TRAIN, "run.yaml", *save, *there)
-    assert stopped.returncode == 1
-    errors = [line for line in stopped.stderr.splitlines() if line.startswith(("error:", "hint:"))]
-    assert errors[0].startswith(
-        f"error: {small_disk / 'run' / 'checkpoint-3'}: cannot be written, with "
-    )
-    assert errors[1].startswith("hint: make room, then go on from checkpoint-2: prefalign train")
-    assert len(errors) == 2
-    assert "Traceback" not in stopped.stderr
-    assert [damage(small_disk / "run" / f"checkpoint-{step}") for step in (1, 2)] == [None, None]
-    assert not (small_disk / "run" / ".saving").exists()
-
-    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
-    resumed = workplace.run(*TRAIN, "run.yaml", *save, *there)
-    assert resumed.returncode == 0, resumed.stderr
-    assert "going on after step 2" in resumed.stderr
-    undisturbed = workplace.run(*TRAIN, "run.yaml")
-    assert undisturbed.returncode == 0, undisturbed.stderr
-    assert workplace.losses(str(small_disk / "run")) == workplace.losses("one")
 
 
 @pytest.mark.slow

@@ -1,15 +1,18 @@
-"""A run goes on under settings that leave it the same run, and is refused with the difference otherwise."""
+"""A run goes on from whatever stopped it, under settings that leave it the same run, and is refused otherwise."""
 
 import os
 import shutil
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prefalign.checkpoints import MANIFEST, newest_checkpoint
+from prefalign.checkpoints import MANIFEST, damage, newest_checkpoint
 from prefalign.config import RunConfig
+from prefalign.errors import Interrupted, TrainingFailed
 from prefalign.identity import (
     Identity,
     read_identity,
@@ -20,7 +23,9 @@ from prefalign.identity import (
 from prefalign.progress import Silence
 from prefalign.record import read_metrics, read_run
 from prefalign.run import train
+from prefalign.stopping import Stopped
 from prefdata.errors import PrefError
+from tests.prefalign.listener import Listener
 from tests.prefalign.toys import write_toy_pairs
 from tests.tiny import write_tiny_model
 
@@ -224,17 +229,6 @@ def test_a_checkpoint_cut_off_since(place: Path) -> None:
     assert len(losses) == 6
 
 
-class Listener(Silence):
-    """Remembers what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        """Keeps it."""
-        self.lines.append(text)
-
-
 def test_a_run_that_had_come_to_its_last_step(place: Path) -> None:
     """Killed between its last checkpoint and its record, in the middle of an epoch: no step is added."""
     directory = place / "undisturbed"
@@ -250,3 +244,56 @@ def test_identity_is_there_from_the_start(stopped: Path) -> None:
     assert found is not None
     assert found.train_pairs == 12
     assert read_identity(stopped) is None
+
+
+def evaluations(run: Path) -> list[int]:
+    return [line["step"] for line in read_metrics(run) if line["kind"] == "eval"]
+
+
+def test_an_evaluation_is_not_waited_for_and_made_up_for(place: Path) -> None:
+    write_toy_pairs(place / "test.parquet", 40, first=200)
+    often: dict[str, Any] = {
+        "eval": {"every_steps": 2, "micro_batch_size": 1},
+        "output": {"dir": str(place / "often"), "save_every_steps": 100},
+    }
+    with pytest.raises(Interrupted, match="stopped after step 2 of 4, which is saved") as stopped:
+        train(config(place, **often), Listener(signal.SIGINT, 2))
+    assert stopped.value.exit_code == 130
+    assert evaluations(place / "often") == [0]
+    train(config(place, **often), Silence(), resume=True)
+    assert evaluations(place / "often") == [0, 2, 4]
+    train(config(place, **often | {"output": {"dir": str(place / "whole")}}), Silence())
+    stopped_and_resumed, whole = read_metrics(place / "often"), read_metrics(place / "whole")
+    for key in ("kind", "step", "loss", "margin_reference"):
+        assert [line.get(key) for line in stopped_and_resumed] == [line.get(key) for line in whole]
+
+
+def test_a_signal_before_training_leaves_nothing_half_done(place: Path) -> None:
+    class Early(Silence):
+        def say(self, text: str) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Stopped) as stopped:
+        train(config(place, output={"dir": str(place / "early")}), Early())
+    assert stopped.value.number == signal.SIGTERM
+    assert not (place / "early" / "metrics.jsonl").exists()
+
+
+def test_a_disk_that_fills_costs_nothing_that_was_saved(place: Path, small_disk: Path) -> None:
+    run = small_disk / "run"
+    there = config(place, optim={"max_steps": 5}, output={"dir": str(run), "save_every_steps": 1})
+    with pytest.raises(TrainingFailed, match="checkpoint-3: cannot be written, with ") as stopped:
+        train(there, Silence())
+    assert stopped.value.exit_code == 1
+    assert (stopped.value.hint or "").startswith("make room, then go on from checkpoint-2: ")
+    assert [damage(run / f"checkpoint-{step}") for step in (1, 2)] == [None, None]
+    assert not (run / ".saving").exists()
+
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    listener = Listener()
+    train(there, listener, resume=True)
+    assert "going on after step 2" in listener.lines
+    losses = [line["loss"] for line in read_metrics(run) if line["kind"] == "train"]
+    undisturbed = [line for line in read_metrics(place / "undisturbed") if line["kind"] == "train"]
+    assert losses[:4] == [line["loss"] for line in undisturbed]
+    assert len(losses) == 5
