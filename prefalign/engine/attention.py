@@ -101,8 +101,8 @@ class TreeMask:
     @cached_property
     def longest(self) -> tuple[int, int]:
         """Most queries and most keys of a view."""
-        queries, keys = (starts.diff().max() for starts in self.views[1:])
-        return int(queries), int(keys)
+        queries, keys = torch.stack([starts.diff().max() for starts in self.views[1:]]).tolist()
+        return queries, keys
 
     @cached_property
     def lengths(self) -> tuple[list[int], list[int]]:
@@ -134,18 +134,22 @@ def _mask(plain: str, *args: Any, mask_function: MaskFunction, **options: Any) -
 
 
 def _window(allowed: MaskFunction, size: int | None) -> int | None:
-    """Returns `TreeMask.window`; a window of `size` keys is one that looks like it at every place."""
+    """Returns `TreeMask.window`; a window of `size` keys is one that looks like it around its ends.
+
+    Chunks of as many keys, for one, are cut there. All places would be a square of thousands a pass.
+    """
     if allowed is causal_mask_function:
         return None
     if size is None:
         return 0
-    places = torch.arange(2 * size + 1)
-    none = places.new_zeros(())
+    keys = torch.arange(2 * size + 1)
+    queries = torch.tensor([0, size // 2, size - 1, size, size + 1, 2 * size - 1, 2 * size])
+    none = keys.new_zeros(())
     try:
-        found = allowed(none, none, places[:, None], places[None])
+        found = allowed(none, none, queries[:, None], keys[None])
     except RuntimeError:  # it holds tensors of another device: chunks behind padding
         return 0
-    behind = places[:, None] - places[None]
+    behind = queries[:, None] - keys[None]
     return size if torch.equal(found, (behind >= 0) & (behind < size)) else 0
 
 
@@ -184,6 +188,7 @@ def _attention(
         )  # fmt: skip
         return outputs
     keys = attention_mask.views.keys
+    query, key, value = _as_multiplied(query, key, value)
     key, value = (tensor.index_select(2, keys) for tensor in (key, value))
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     softcap, sinks = options.get("softcap"), options.get("s_aux")
@@ -194,6 +199,17 @@ def _attention(
         return _varlen(attention_mask, query, key, value, scaling), None
     one = partial(_sdpa, scaling=scaling, dropout=dropout)
     return _by_view(one, attention_mask, query, key, value), None
+
+
+def _as_multiplied(*tensors: Tensor) -> Iterator[Tensor]:
+    """Yields tensors in the precision of autocast, to which PyTorch's own attention would bring them.
+
+    Rotary embeddings in the precision of fp32 weights make queries and keys fp32, which no kernel takes.
+    """
+    kind = tensors[0].device.type
+    enabled = torch.is_autocast_enabled(kind)
+    for tensor in tensors:
+        yield tensor.to(torch.get_autocast_dtype(kind)) if enabled else tensor
 
 
 def _plain_attention(plain: str, module: nn.Module) -> Any:
