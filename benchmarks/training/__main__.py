@@ -87,14 +87,19 @@ def _arguments() -> argparse.Namespace:
 
 
 def _peaks_alone(args: argparse.Namespace, profile: str) -> dict[str, int | None]:
-    """Returns the peaks in bytes, from a process whose freed memory leaves it: a CPU's usually stays."""
+    """Returns the peaks in bytes, from a process whose freed memory leaves it: a CPU's usually stays.
+
+    Of a process that dies for want of memory there are none.
+    """
     sizes = ["--shape", args.shape, "--pairs", str(args.batch), "--batch", str(args.batch)]
     command = [sys.executable, "-m", "benchmarks.training", *sizes, "--profile", profile, "--peaks"]
     ran = subprocess.run(
         [*command, "--side", *args.side],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
-        env=os.environ | _FREED_AT_ONCE,
+        capture_output=True, text=True, check=False, env=os.environ | _FREED_AT_ONCE,
     )  # fmt: skip
+    if ran.returncode:
+        _tell(f"no peaks: {ran.returncode}\n{ran.stderr[-500:]}")
+        return {}
     peaks: dict[str, int | None] = json.loads(ran.stdout.splitlines()[-1])
     return peaks
 

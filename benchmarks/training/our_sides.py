@@ -55,7 +55,15 @@ def ours(
         loss=loss,
         params=params,
         batches=batches,
-        instruments=Instruments(None, work.precision, None, Silence(), lambda steps: steps),
+        instruments=Instruments(
+            held_out=None,
+            precision=work.precision,
+            log=None,
+            evaluations=None,
+            trained=None,
+            reporter=Silence(),
+            pairs_seen=lambda steps: steps,
+        ),
     )
     refer = partial(reference_pass, work) if loss.needs_reference else None
     side = Side(trainer, [data.__getitems__(share) for share in batches], refer)
