@@ -115,6 +115,9 @@ class Hardware(_Group):
         default=False,
         description="on GPUs: activations wait for the backward pass in the host's memory",
     )
+    compile: bool = Field(
+        default=False, description="compile the model's layers; the first steps take minutes"
+    )
 
 
 class Evaluation(_Group):
@@ -222,6 +225,11 @@ def _contradictions(run: RunConfig) -> Iterator[tuple[KeyPath, str]]:
         yield (
             ("output", "record_train"),
             "TRL's trainers do not say what they saw; use engine: prefalign",
+        )
+    if run.hardware.compile and run.engine == "trl":
+        yield (
+            ("hardware", "compile"),
+            "engine: trl compiles by settings of its own; set trl.torch_compile instead",
         )
     if run.eval.every_steps is not None and run.data.test is None:
         yield ("eval", "every_steps"), "there is nothing to evaluate on; set data.test"

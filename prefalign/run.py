@@ -28,10 +28,11 @@ from prefalign.checkpoints import (
 )
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
+from prefalign.engine.compiled import compile_layers
 from prefalign.engine.logps import base_of
 from prefalign.engine.reference import reference_scores
 from prefalign.engine.self_test import choose_layout
-from prefalign.engine.tree import Layout
+from prefalign.engine.tree import Ints, Layout
 from prefalign.errors import Interrupted
 from prefalign.identity import Identity, refuse_another_run, write_identity
 from prefalign.losses import NllParams, loss_of
@@ -158,7 +159,18 @@ class Run:
         verdict = choose_layout(self.model, data, first, device=device, precision=self.precision)
         if remark := verdict.sentence():
             self.reporter.say(remark)
+        if self.config.hardware.compile:
+            data.layout = verdict.layout
+            self._compile(data, first[:2])
         return verdict.layout
+
+    def _compile(self, data: PairDataset, places: Ints) -> None:
+        """Compiles the model's layers, if these pairs find nothing against it."""
+        self.reporter.say("compiling the model's layers")
+        device = self.arguments.device
+        trial = compile_layers(self.model, data, places, device=device, precision=self.precision)
+        if trial.reason:
+            self.reporter.say(f"layers are not compiled: {trial.reason}")
 
     def reference(self, pairs: PairSet, *, tails: bool = False) -> pl.DataFrame:
         """Returns what the model says before any training, computed or from the cache."""

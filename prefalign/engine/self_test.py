@@ -142,7 +142,7 @@ def _difference(
     layout: Layout,
     device: torch.device,
 ) -> float:
-    return worst_rms(_together(model, data, places, layout, device), truth)
+    return worst_rms(together(model, data, places, layout, device), truth)
 
 
 def attempt(layout: Layout, difference: Callable[[], float], tolerance: float) -> Trial:
@@ -202,10 +202,10 @@ def _alone(
     return scores.logps.double()
 
 
-def _together(
+def together(
     model: Any, data: PairDataset, places: Ints, layout: Layout, device: torch.device
 ) -> list[Tensor]:
-    """Returns the same of all completions of `places`, run in one forward pass."""
+    """Returns the log-probs of the tokens of all completions of `places`, run in one forward pass."""
     base = base_of(model)
     attend_plainly(base) if layout == "padded" else attend_to_trees(base)
     batch: Any = collate(data, MicroBatch(places, np.ones(len(places)), len(places), 1), layout)

@@ -11,6 +11,9 @@ import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch._dynamo.utils import counters
+from torch._inductor import config as inductor
+from torch._inductor.utils import fresh_cache
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from prefalign import run as run_module
@@ -266,6 +269,53 @@ def test_gradient_checkpointing_changes_no_loss(settings: dict[str, Any], tmp_pa
         output={"dir": str(tmp_path / "checkpointed")},
     )
     assert losses(checkpointed) == pytest.approx(losses(plain), abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lora", "checkpointing"), [(None, False), ({"r": 4}, True)], ids=["full", "lora-checkpointed"]
+)
+def test_compiled_layers_change_no_loss(
+    settings: dict[str, Any], tmp_path: Path, lora: dict[str, Any] | None, checkpointing: bool
+) -> None:
+    torch._dynamo.reset()
+    found = []
+    settings["data"].pop("test")
+    for compiled in (False, True):
+        counters.clear()
+        config, _ = run_with(
+            settings,
+            method={"name": "orpo"},
+            model={"lora": lora},
+            hardware={"gradient_checkpointing": checkpointing, "compile": compiled},
+            output={"dir": str(tmp_path / f"compiled-{compiled}")},
+        )
+        assert bool(counters["stats"]["unique_graphs"]) == compiled
+        found.append(losses(config))
+    plain, compiled_losses = found
+    assert len(plain) == 6
+    assert compiled_losses == pytest.approx(plain, abs=1e-5)
+
+
+def test_layers_that_do_not_compile_run_as_they_are(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    torch._dynamo.reset()
+    heard: list[str] = []
+
+    class Listener(Silence):
+        def say(self, text: str) -> None:
+            heard.append(text)
+
+    with fresh_cache(), inductor.patch({"cpp.cxx": (None, "no-such-compiler")}):
+        config = RunConfig.model_validate(
+            settings
+            | {"optim": {"max_steps": 2}}
+            | {"hardware": settings["hardware"] | {"compile": True}}
+        )
+        train(config, Listener())
+    assert any("not compiled" in text for text in heard), heard
+    assert losses(config)[0] == pytest.approx(math.log(2), abs=1e-6)
 
 
 def test_bf16_keeps_adapters_in_fp32(settings: dict[str, Any]) -> None:
