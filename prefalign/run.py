@@ -166,6 +166,9 @@ class Run:
 
     def _compile(self, data: PairDataset, places: Ints) -> None:
         """Compiles the model's layers, if these pairs find nothing against it."""
+        if is_sharded():
+            self.reporter.say("layers are not compiled: that is untried on a divided model")
+            return
         self.reporter.say("compiling the model's layers")
         device = self.arguments.device
         trial = compile_layers(self.model, data, places, device=device, precision=self.precision)
