@@ -76,8 +76,13 @@ def take_turns(
         if time.monotonic() > until and all(times.values()):
             tell("out of time: fewer rounds")
             break
-        for name, side in sides.items():
-            times[name].append(_seconds(partial(_all_steps, side)))
+        for name, side in list(sides.items()):
+            try:
+                times[name].append(_seconds(partial(_all_steps, side)))
+            except torch.OutOfMemoryError:  # a later batch may be longer than the first
+                tell(f"{name}: out of memory")
+                del sides[name], times[name]
+                free()
     return {
         name: first[name]._replace(
             seconds=statistics.median(times[name]),
