@@ -31,14 +31,14 @@ class Best(NamedTuple):
 
 
 def best_evaluation(history: Sequence[dict[str, Any]], metric: str) -> Best | None:
-    """Returns the best of a run's evaluations; None before the first one.
+    """Returns the best of a run's evaluations, the untouched model not among them; None before the first.
 
     Args:
         history: entries of `TrainerState.log_history`, in the order of steps.
         metric: a key of `prefalign.summary.summary`.
     """
     key, sign = f"eval_{metric}", -1 if metric in _LOWER_IS_BETTER else 1
-    found = [(entry["step"], entry[key]) for entry in history if key in entry]
+    found = [(entry["step"], entry[key]) for entry in history if key in entry and entry["step"]]
     if not found:
         return None
     values = [sign * value for _, value in found]

@@ -28,7 +28,9 @@ from tests.prefalign.toys import write_toy_pairs
     ],
 )
 def test_the_first_of_the_best_counts(values: list[float], metric: str, best: Best | None) -> None:
-    history: list[dict[str, Any]] = [{"loss": 1.0, "step": 1}]
+    untouched = {"accuracy_reference": 1.0, "nll_chosen": 0.0, "margin_reference": 9.0}
+    history: list[dict[str, Any]] = [{f"eval_{k}": v for k, v in untouched.items()} | {"step": 0}]
+    history += [{"loss": 1.0, "step": 1}]
     history += [{f"eval_{metric}": value, "step": 2 * n} for n, value in enumerate(values, 1)]
     assert best_evaluation(history, metric) == best
 
