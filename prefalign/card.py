@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
@@ -22,9 +23,10 @@ _CARD = """---
 | | |
 | --- | --- |
 | method | {settings} |
-| training pairs | {pairs:,} from `{source}` (sha256 `{sha256}`), {seen} |
+| training pairs | {pairs:,} from {source}, {seen} |
 | weights trained | {trainable:,} of {parameters:,} ({kind}), {precision} |
 | data manifest | {manifest} |
+| licences | {licences} |
 | token fingerprint | `{fingerprint}` |
 | base weights | `{digest}` |
 | time | {seconds:,.0f} s on {processes} x {device} |
@@ -65,7 +67,7 @@ def card(record: RunRecord, *, merged: bool = False) -> str:
     )
     base = record.model.adapters_of or record.model.name
     front = {
-        **({"base_model": base} if is_hub_name(base) else {}),
+        **_lineage(base, record.train, adapters=adapters),
         "library_name": "peft" if adapters else "transformers",
         "tags": [method["name"], "preference", "prefalign", *(["lora"] if adapters else [])],
     }
@@ -77,14 +79,15 @@ def card(record: RunRecord, *, merged: bool = False) -> str:
         base=_shown(record.model.name),
         settings=settings,
         pairs=record.train.pairs,
-        source=Path(record.train.source).name,
-        sha256=record.train.sha256,
+        source=_source(record.train),
         seen=_seen(record),
         trainable=record.model.trainable_parameters,
         parameters=record.model.parameters,
         kind=_kind(record, merged=merged),
         precision=record.precision,
         manifest=_manifest(record.train),
+        licences=f"base model: {record.model.licence or 'not stated'}; "
+        f"training pairs: {record.train.licence or 'not stated'}",
         fingerprint=record.train.token_fingerprint,
         digest=record.model.digest,
         seconds=record.cost.seconds,
@@ -92,6 +95,26 @@ def card(record: RunRecord, *, merged: bool = False) -> str:
         device=record.cost.device,
         results=_results(record),
     )
+
+
+def _lineage(base: str, data: DataRecord, *, adapters: bool) -> dict[str, object]:
+    """Returns the front matter's fields about what the model was made from, as far as it is on the hub."""
+    fields: dict[str, object] = {}
+    if is_hub_name(base):
+        fields |= {
+            "base_model": base,
+            "base_model_relation": "adapter" if adapters else "finetune",
+        }
+    if data.sha256 is None:
+        fields["datasets"] = [re.split("[:@]", data.source.removeprefix("hf://"))[0]]
+    return fields
+
+
+def _source(data: DataRecord) -> str:
+    """Returns the name of a hub dataset, or that of a file and its hash: its place is this machine's."""
+    if data.sha256 is None:
+        return f"`{data.source}`"
+    return f"`{Path(data.source).name}` (sha256 `{data.sha256}`)"
 
 
 def _seen(record: RunRecord) -> str:
@@ -134,9 +157,8 @@ def is_hub_name(name: str) -> bool:
 def _manifest(data: DataRecord) -> str:
     if data.manifest_sha256 is None:
         return "none beside the file"
-    licence = f", licence {data.licence}" if data.licence else ""
     file = sibling(Path(data.source), ".manifest.json").name
-    return f"`{file}` (sha256 `{data.manifest_sha256}`){licence}"
+    return f"`{file}` (sha256 `{data.manifest_sha256}`)"
 
 
 def _results(record: RunRecord) -> str:

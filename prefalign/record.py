@@ -45,6 +45,7 @@ class ModelRecord(_Part):
     architecture: str
     digest: str = Field(description="of the weights that training started from, xxh3-128")
     base_digest: str | None = Field(None, description="of that base model")
+    licence: str | None = Field(None, description="of the base model, as its own card names it")
     parameters: int = Field(description="without adapters")
     trainable_parameters: int
 

@@ -35,6 +35,7 @@ from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Ints, Layout
 from prefalign.errors import Interrupted
 from prefalign.identity import Identity, refuse_another_run, write_identity
+from prefalign.licence import stated_licence
 from prefalign.losses import NllParams, loss_of
 from prefalign.measure import FirstEvaluation, HeldOut, Instruments, Measured
 from prefalign.metrics import PairMetrics, PairScores, summarise
@@ -398,6 +399,7 @@ class Run:
             architecture=self.architecture,
             digest=self.digest,
             base_digest=self.base_digest,
+            licence=stated_licence(self.adapters_of or self.config.model.name),
             parameters=self.parameters,
             trainable_parameters=sum(p.numel() for p in policy.parameters() if p.requires_grad),
         )

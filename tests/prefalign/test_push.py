@@ -122,7 +122,8 @@ def test_the_model_and_its_card_reach_the_hub(finished: Path, hub: Hub, tiny_mod
 
     card = here["README.md"].decode()
     manifest = finished.parent / "train.manifest.json"
-    assert f"`train.manifest.json` (sha256 `{sha256(manifest)}`), licence cc-by-4.0" in card
+    assert f"`train.manifest.json` (sha256 `{sha256(manifest)}`)" in card
+    assert "base model: not stated; training pairs: cc-by-4.0" in card
     assert "ORPO (arXiv:2403.07691)" in card
     assert "| accuracy_reference |" in card
     assert str(tiny_model.parent) not in card  # a path of this machine is nobody's business
