@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from prefalign.stopping import STOP
+
 if TYPE_CHECKING:
     import psutil
 
@@ -39,7 +41,8 @@ def _watch(launcher: int, parent: str | None) -> None:
             time.sleep(_LOOK)
     except psutil.Error:
         pass  # gone already
-    os.kill(os.getpid(), signal.SIGTERM)
+    if not STOP.received:  # a second signal would kill
+        os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_PATIENCE)
     os.kill(os.getpid(), signal.SIGKILL)
 
