@@ -33,17 +33,18 @@ class Best(NamedTuple):
 def best_evaluation(history: Sequence[dict[str, Any]], metric: str) -> Best | None:
     """Returns the best of a run's evaluations, the untouched model not among them; None before the first.
 
+    One that a resumed run made again counts once.
+
     Args:
         history: entries of `TrainerState.log_history`, in the order of steps.
         metric: a key of `prefalign.summary.summary`.
     """
     key, sign = f"eval_{metric}", -1 if metric in _LOWER_IS_BETTER else 1
-    found = [(entry["step"], entry[key]) for entry in history if key in entry and entry["step"]]
+    found = {entry["step"]: entry[key] for entry in history if key in entry and entry["step"] > 0}
     if not found:
         return None
-    values = [sign * value for _, value in found]
-    place = values.index(max(values))
-    return Best(*found[place], worse=len(found) - 1 - place)
+    step = max(found, key=lambda step: sign * found[step])  # the first of them
+    return Best(step, found[step], worse=len(found) - 1 - list(found).index(step))
 
 
 class KeepBest(TrainerCallback):  # type: ignore[misc]
@@ -67,11 +68,9 @@ class KeepBest(TrainerCallback):  # type: ignore[misc]
         control.should_log = control.should_log or control.should_evaluate
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_options: Any) -> None:
-        """Compares the evaluation with those before it; the untouched model is none of them."""
+        """Compares the evaluation with those before it."""
         best = best_evaluation(state.log_history, self.metric)
-        if best is None or state.global_step == 0:
-            return
-        if best.step == state.global_step:
+        if best is not None and best.step == state.global_step:
             state.best_metric, state.best_global_step = best.value, best.step
             state.best_model_checkpoint = str(checkpoint_of(args.output_dir, best))
             control.should_save = True

@@ -32,6 +32,7 @@ def test_the_first_of_the_best_counts(values: list[float], metric: str, best: Be
     history: list[dict[str, Any]] = [{f"eval_{k}": v for k, v in untouched.items()} | {"step": 0}]
     history += [{"loss": 1.0, "step": 1}]
     history += [{f"eval_{metric}": value, "step": 2 * n} for n, value in enumerate(values, 1)]
+    history += history[-1:]  # made again by a run that was resumed
     assert best_evaluation(history, metric) == best
 
 
@@ -62,7 +63,7 @@ class Bench:
         }
 
     def config(self, name: str, evaluation: dict[str, Any], **groups: dict[str, Any]) -> RunConfig:
-        output = {"dir": str(self.directory / name), "save_every_steps": 3}
+        output = {"dir": str(self.directory / name), "save_every_steps": 2}
         evaluation = {"every_steps": 2} | evaluation
         return RunConfig.model_validate(
             self.settings | {"output": output, "eval": evaluation} | groups
@@ -73,7 +74,11 @@ class Bench:
 
     def evaluations(self, name: str) -> dict[int, dict[str, float]]:
         lines = read_metrics(self.directory / name)
-        return {line["step"]: line for line in lines if line["kind"] == "eval" and line["step"]}
+        return {
+            line["step"]: {name: value for name, value in line.items() if name != "time"}
+            for line in lines
+            if line["kind"] == "eval" and line["step"]
+        }
 
     def weights(self, path: str) -> dict[str, Any]:
         return load_file(next((self.directory / path).glob("*.safetensors")))
@@ -117,15 +122,17 @@ def test_patience_ends_training_and_an_interruption_changes_nothing(bench: Bench
     assert record.cost.steps == best + 2 * 2 == max(found)
     assert record.cost.steps < 12
     run, weights = bench.directory / "run", bench.weights("run/model")
-    for checkpoint in sorted(run.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))[-1:]:
-        shutil.rmtree(checkpoint)  # as if it had died before
-    shutil.rmtree(run / "model")
-    (run / "run.json").unlink()
-    again = train(bench.config("run", evaluation), Silence(), resume=True)
-    assert (again.kept_step, again.cost.steps) == (best, record.cost.steps)
-    assert again.metrics == record.metrics
-    for name, weight in bench.weights("run/model").items():
-        assert weight.equal(weights[name]), name
+    # as if it had died at its end, where there is a checkpoint, and then a few steps before
+    for gone in ([], [f"checkpoint-{record.cost.steps}"]):
+        for name in ("model", *gone):
+            shutil.rmtree(run / name)
+        (run / "run.json").unlink()
+        again = train(bench.config("run", evaluation), Silence(), resume=True)
+        assert (again.kept_step, again.cost.steps) == (best, record.cost.steps)
+        assert again.metrics == record.metrics
+        assert bench.evaluations("run") == found
+        for name, weight in bench.weights("run/model").items():
+            assert weight.equal(weights[name]), name
     assert f"the model of step {best} of {record.cost.steps}" in (run / "README.md").read_text()
     remarks = compare([run]).remarks
     assert any("chosen by its nll_chosen on its held-out pairs" in remark for remark in remarks)
