@@ -89,3 +89,13 @@ def removed_where(goes: pl.Expr, keys: pl.DataFrame, reason: str) -> pl.Series:
     why = pl.Enum([reason])  # a byte a row
     gone: Any = pl.when(goes.fill_null(value=False)).then(pl.lit(reason, why))
     return keys.select(reason=gone.otherwise(pl.lit(None, why)))["reason"]
+
+
+def removed_unless(stays: pl.Expr, keys: pl.DataFrame, reason: str, *, missing: str) -> pl.Series:
+    """Returns `reason` for the rows where `stays` is false, `missing` where it is null, else null."""
+    import polars as pl
+
+    why = pl.Enum([reason, missing])
+    gone: Any = pl.when(stays.is_null()).then(pl.lit(missing, why))
+    gone = gone.when(~stays).then(pl.lit(reason, why))
+    return keys.select(reason=gone.otherwise(pl.lit(None, why)))["reason"]

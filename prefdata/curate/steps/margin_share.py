@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from prefdata.curate import keys as key
-from prefdata.curate.step import Keys, Step, removed_where, step
+from prefdata.curate.step import Keys, Step, removed_unless, step
 
 _MAKERS = {
     "margin": "scores of both sides, or the strength of a vote, give it",
@@ -52,7 +52,7 @@ class MarginShare(Step):
         return self.model_copy(update={"limit": keys[self.column].quantile(cut, "nearest")})
 
     def reasons(self, keys: pl.DataFrame) -> pl.Series:
-        """Returns `margin-share` for the pairs beyond the limit, and those without a margin."""
+        """Returns `margin-share` for the pairs beyond the limit, `COLUMN-missing` for those without."""
         value = pl.col(self.column)
         stays = value >= self.limit if self.end == "largest" else value <= self.limit
-        return removed_where(~stays.fill_null(value=False), keys, "margin-share")
+        return removed_unless(stays, keys, "margin-share", missing=f"{self.column}-missing")

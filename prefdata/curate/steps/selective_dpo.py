@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from prefdata.curate import keys as key
-from prefdata.curate.step import Keys, Step, removed_where, step
+from prefdata.curate.step import Keys, Step, removed_unless, step
 
 _MAKERS = {
     "validation_loss": "it is the mean DPO loss of a pair over models that were not trained on it:"
@@ -49,9 +49,9 @@ class SelectiveDpo(Step):
         return self.model_copy(update={"max_loss": losses.quantile(self.tau, "nearest")})
 
     def reasons(self, keys: pl.DataFrame) -> pl.Series:
-        """Returns `selective-dpo` for the harder pairs, and those without a loss."""
+        """Returns `selective-dpo` for the harder pairs, `BY-missing` for those without a loss."""
         stays = self._loss() <= self.max_loss
-        return removed_where(~stays.fill_null(value=False), keys, "selective-dpo")
+        return removed_unless(stays, keys, "selective-dpo", missing=f"{self.by}-missing")
 
     def _loss(self) -> pl.Expr:
         return pl.col(self.by) if self.by == "validation_loss" else -pl.col(self.by)

@@ -70,6 +70,13 @@ def test_dual_margin_keeps_what_both_margins_hold_for_right() -> None:
     assert curate(PAIRS, plan("dual-margin"), agreeing).kept["row"].to_list() == [18, 19, 20]
 
 
+def test_pairs_that_were_not_scored_go_for_another_reason() -> None:
+    some = scores(confidence=lambda n: n / 20).filter(pl.int_range(pl.len()) >= 5)
+    removed = curate(PAIRS, plan("confident"), some).removed
+    reasons = dict(removed.select("row", "reason").iter_rows())
+    assert reasons == dict.fromkeys(range(1, 6), "confidence-missing") | {6: "margin-share"}
+
+
 def test_length_balance_needs_no_scores() -> None:
     """Chosen is the longer one in every pair but the first, whose sides are equal."""
     assert curate(PAIRS, plan("length-balanced")).kept["row"].to_list() == [1]
