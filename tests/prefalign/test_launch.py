@@ -32,6 +32,7 @@ BY_HAND = [
         ),
         ("orpo", "null", BY_HAND),
         ("dpo", "{r: 4, dora: true}", BY_HAND),
+        ("orpo", "{r: 4}", [*BY_HAND, "--set", "hardware.compile=true"]),
     ],
 )
 def test_two_processes_lose_what_one_does(
@@ -44,6 +45,7 @@ def test_two_processes_lose_what_one_does(
         *two_processes, *choose, "--set", "output.dir=two", ACCELERATE_USE_CPU="true"
     )
     assert two.returncode == 0, two.stderr
+    assert "not compiled" not in two.stderr
     assert len(workplace.losses("one")) == 5
     assert workplace.losses("two") == pytest.approx(workplace.losses("one"), abs=1e-5)
     record = json.loads((workplace.directory / "two" / "run.json").read_text())
