@@ -7,13 +7,16 @@ from typing import Any
 
 from prefalign.comparison import Run
 from prefalign.metrics import Estimate
+from prefalign.report.charts import DotChart, dot_chart
 from prefalign.report.curves import Curve, CurveChart, curve_chart
 from prefalign.report.environment import environment
 from prefalign.report.sweep_words import setting_words, shown, value_word, verdict
-from prefalign.report.words import duration, nats
+from prefalign.report.words import duration, nats, percent
 from prefalign.sweep.record import Outcome, Sweep
 
 Measured = tuple[Outcome, Run]
+
+_MOST_DOTS = 24
 
 
 def render_sweep(sweep: Sweep) -> str:
@@ -24,6 +27,7 @@ def render_sweep(sweep: Sweep) -> str:
         .render(
             sweep=sweep,
             verdict=verdict(sweep),
+            overview=_overview(sweep),
             charts=[chart for group in sweep.groups for chart in _charts(sweep, group)],
             rows=[_row(*measured) for measured in sweep.measured()],
             failures=[outcome for outcome in sweep.outcomes if outcome.failure is not None],
@@ -37,8 +41,33 @@ def _row(outcome: Outcome, run: Run) -> dict[str, str]:
         "accuracy": shown(run.metrics.accuracy_reference),
         "chosen": nats(run.metrics.drift_chosen.value),
         "rejected": nats(run.metrics.drift_rejected.value),
+        "nll": f"{run.metrics.nll_chosen.value:.3f}",
+        "reference": {True: "needed", False: "none", None: "-"}[outcome.needs_reference],
         "time": duration(run.cost.seconds) if run.cost else "-",
     }
+
+
+def _overview(sweep: Sweep) -> DotChart | None:
+    """Returns the trials side by side, the best first; None where there is nothing to compare."""
+    measured = sweep.measured()[:_MOST_DOTS]
+    if len(measured) < 2:
+        return None
+    tones = {group: tone for tone, group in enumerate(sweep.groups, start=1)}
+    rows = [
+        (outcome.name, tones[outcome.group], run.metrics.accuracy_reference)
+        for outcome, run in measured
+    ]
+    ends = [end for _, _, estimate in rows for end in (estimate.low, estimate.high)]
+    return dot_chart(
+        rows,
+        title="Held-out accuracy relative to the reference, %",
+        note="a colour for each run file; the dashed line is the untouched model",
+        show=percent,
+        mark=lambda share: f"{100 * share:.0f}",
+        span=(min(0.5, *ends), max(0.5, *ends)),
+        baseline=0.5,
+        width=1040,
+    )
 
 
 def _charts(sweep: Sweep, group: str) -> Iterator[CurveChart]:

@@ -24,12 +24,34 @@ def verdict(sweep: Sweep) -> list[str]:
         rivals = sweep.measured(group)
         if group != outcome.group and rivals:
             sentences.append(_behind(*rivals[0]))
+    sentences += _without_reference(sweep)
     if len(measured) > 2:
         sentences.append(
             "The best of several is picked on the pairs it is measured on, so its lead flatters it:"
             " confirm it on others, with prefalign compare --pairs."
         )
     return sentences
+
+
+def _without_reference(sweep: Sweep) -> list[str]:
+    """Returns whether a loss without a reference reaches those with one, where both were tried."""
+    without, with_one = sweep.best_of(reference=False), sweep.best_of(reference=True)
+    if without is None or with_one is None:
+        return []
+    (outcome, run), (other, its) = without, with_one
+    leads = run.metrics.accuracy_reference.value > its.metrics.accuracy_reference.value
+    trailing = (its if leads else run).against_best
+    if trailing is None:
+        raise ValueError(f"{run.name} and {its.name} were not compared")
+    if trailing.accuracy_reference.high < 0:
+        said = "does better than" if leads else "does not reach"
+    else:
+        said = "cannot, on these pairs, be told from"
+    best = ", ".join(
+        f"{each.name} {shown(found.metrics.accuracy_reference)} %"
+        for each, found in (without, with_one)
+    )
+    return [f"Without a reference, {outcome.method} {said} {other.method}: {best}."]
 
 
 def _behind(outcome: Outcome, run: Run) -> str:

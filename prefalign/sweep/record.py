@@ -23,6 +23,9 @@ class Outcome(_Part):
     group: str = Field(description="the run file it started from")
     method: str
     settings: dict[str, Any] = Field(description="the settings that were varied in this run file")
+    needs_reference: bool | None = Field(
+        None, description="the loss reads a reference's log-probs; null: not recorded"
+    )
     failure: str | None = Field(None, description="why it has no results; null if it has")
 
 
@@ -48,6 +51,11 @@ class Sweep(_Part):
             if outcome.failure is None and group in (None, outcome.group)
         ]
         return sorted(found, key=lambda both: -both[1].metrics.accuracy_reference.value)
+
+    def best_of(self, *, reference: bool) -> tuple[Outcome, Run] | None:
+        """Returns the best finished trial of those whose loss needs a reference, or of the others."""
+        found = self.measured()
+        return next((both for both in found if both[0].needs_reference is reference), None)
 
     @property
     def groups(self) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from prefalign.compare import compare
 from prefalign.launch import claim, is_finished, launch
+from prefalign.losses import loss_of
 from prefalign.preflight import preflight
 from prefalign.sweep.grid import Trial
 from prefalign.sweep.record import Outcome, Sweep
@@ -54,6 +55,7 @@ def _outcome(trial: Trial, failure: str | None = None) -> Outcome:
         group=trial.run_file.stem,
         method=trial.config.method.name,
         settings=trial.settings,
+        needs_reference=loss_of(trial.config.method).needs_reference,
         failure=failure,
     )
 

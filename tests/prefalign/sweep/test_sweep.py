@@ -51,6 +51,7 @@ def test_a_sweep(folder: Path) -> None:
         for outcome in found["outcomes"]
     }
     assert failures[0.005] is None
+    assert {outcome["needs_reference"] for outcome in found["outcomes"]} == {True}
     assert "at step" in failures[1e30]  # what diverges is a result, not the end
     (trained,) = found["comparison"]["runs"][1:]
     assert trained["name"] == "dpo_beta-0.5_learning_rate-0.005"
@@ -59,6 +60,11 @@ def test_a_sweep(folder: Path) -> None:
     page = (folder / "out" / "sweep.html").read_text()
     assert page == render_sweep(Sweep.model_validate(found)), "the page needs more than its JSON"
 
+    (folder / "out" / "sweep.html").unlink()
+    drawn = prefalign("sweep", folder / "out" / "sweep.json")
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stdout == ran.stdout
+    assert (folder / "out" / "sweep.html").read_text() == page
     again = prefalign(*arguments, env=environment)
     assert again.stderr.count("finished already") == 1
     assert json.loads((folder / "out" / "sweep.json").read_text())["outcomes"] == found["outcomes"]
@@ -69,6 +75,13 @@ def test_an_impossible_sweep_is_one_message(folder: Path) -> None:
     assert ran.returncode == 2
     assert "method.gamma: no run file has a method with this setting" in ran.stderr
     assert not (folder / "no").exists()
+    record = folder / "other.json"
+    record.write_text("{}")
+    refused = prefalign("sweep", record)
+    assert refused.returncode == 2
+    assert "no sweep: outcomes: Field required" in refused.stderr
+    without = prefalign("sweep", folder / "dpo.yaml")
+    assert "Missing option '--over'" in without.stderr
 
 
 def outcome(name: str, key: str, value: float, failure: str | None = None) -> dict[str, Any]:
@@ -78,6 +91,7 @@ def outcome(name: str, key: str, value: float, failure: str | None = None) -> di
         "group": group,
         "method": group,
         "settings": {key: value},
+        "needs_reference": group == "dpo",
         "failure": failure,
     }
 
@@ -97,13 +111,15 @@ def test_the_page_compares_the_best_of_each_run_file() -> None:
     )
     assert "dpo_beta-0.1 orders most held-out pairs right" in page
     assert "The best of orpo, orpo_lambda-1, " in page
+    assert "Without a reference, orpo does not reach dpo: orpo_lambda-1 55.6 (" in page
+    assert page.count("<svg") == 1  # the trials side by side; of one value each there is no curve
     assert "loss is nan &lt;b&gt;" in page
-    assert page.count("<svg") == 0  # one value each: there is no curve
     assert "<script" not in page
 
 
 def test_the_page_draws_a_setting_with_intervals() -> None:
     page = page_of(outcome("dpo_b", "method.beta", 10), outcome("dpo_a", "method.beta", 0.1))
-    assert page.count("<svg") == 2  # accuracy and drift
-    assert page.count("<circle") == page.count('class="reach') == 4
+    assert page.count("<svg") == 3  # side by side, accuracy and drift
+    assert page.count("<circle") == page.count('class="reach') == 6
+    assert "Without a reference" not in page  # no trial was without
     assert page.index(">0.1</text>") < page.index(">10</text>")  # by number, not by name
