@@ -13,7 +13,7 @@ def global_batches(
 ) -> GlobalBatches:
     """Returns the share of every global batch that one of the run's processes takes."""
     batch = config.batch
-    pairs_at_once = None if batch.micro_batch_tokens else batch.micro_batch_size
+    pairs_at_once = None if batch.micro_batch_tokens else batch.pairs_at_once
     return GlobalBatches(
         data,
         global_batch_size=batch.global_batch_size,

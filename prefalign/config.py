@@ -94,12 +94,19 @@ class Batch(_Group):
     """Pairs an optimiser step sees, and pairs one process holds at once."""
 
     global_batch_size: int = Field(16, ge=1, description="pairs per optimiser step, all processes")
-    micro_batch_size: int = Field(2, ge=1, description="pairs per forward pass of one process")
+    micro_batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        2, description="pairs per forward pass of one process; auto: as many as fit"
+    )
     micro_batch_tokens: int | None = Field(
         None,
         ge=1,
         description="instead: tokens per forward pass of one process, shared prompts counted once",
     )
+
+    @property
+    def pairs_at_once(self) -> int:
+        """`micro_batch_size`; 1 while nobody has found out what `auto` comes to."""
+        return 1 if self.micro_batch_size == "auto" else self.micro_batch_size
 
 
 class Hardware(_Group):
@@ -221,6 +228,13 @@ def _contradictions(run: RunConfig) -> Iterator[tuple[KeyPath, str]]:
             ("hardware", "activation_offloading"),
             "engine: trl does not read it; TRL's DPO has its own, trl: {activation_offloading: true}",
         )
+    if run.batch.micro_batch_size == "auto" and (
+        run.engine == "trl" or run.batch.micro_batch_tokens
+    ):
+        because = (
+            "TRL's trainers need a number" if run.engine == "trl" else "micro_batch_tokens is set"
+        )
+        yield ("batch", "micro_batch_size"), f"auto finds nothing out where {because}"
     if run.output.record_train and run.engine == "trl":
         yield (
             ("output", "record_train"),

@@ -25,6 +25,7 @@ from prefalign.engine.reference import in_store_order
 from prefalign.errors import Diverged, TrainingFailed
 from prefalign.metrics import PairScores
 from prefalign.model import Precision
+from prefalign.out_of_memory import scoring
 from prefalign.pace import Pace
 from prefalign.pair_log import PairLog
 from prefalign.progress import Reporter
@@ -198,11 +199,13 @@ class Measured(Resumable):
         held_out.at_step = best.step
 
     def _score(self, data: PairDataset, progress: Progress | None = None) -> pl.DataFrame:
-        share = score_share(
-            self.model, data, micro_batch_size=self.args.per_device_eval_batch_size,
-            device=self.args.device, precision=self.instruments.precision, rank=self.args.process_index,
-            processes=self.args.world_size, progress=progress,
-        )  # fmt: skip
+        size = self.args.per_device_eval_batch_size
+        with scoring(size):
+            share = score_share(
+                self.model, data, micro_batch_size=size, device=self.args.device,
+                precision=self.instruments.precision, rank=self.args.process_index,
+                processes=self.args.world_size, progress=progress,
+            )  # fmt: skip
         return score_frame(data, in_store_order(gather_object([share])))
 
     def _record(self, held_out: HeldOut) -> None:

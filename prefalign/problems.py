@@ -112,7 +112,7 @@ def _sentence(error: ErrorDetails, key: str, owner: type[BaseModel], model: type
         case "refused":
             return error["msg"]
         case "literal_error":
-            return _not_one_of(list(get_args(owner.model_fields[key].annotation)), value)
+            return _not_one_of(list(_literals(owner.model_fields[key].annotation)), value)
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"{_shown(value)} is no group of settings"
         case "path_type":
@@ -120,6 +120,12 @@ def _sentence(error: ErrorDetails, key: str, owner: type[BaseModel], model: type
         case _:
             expected = error["msg"].partition(", ")[0].replace("Input should be", "must be")
             return f"{_shown(value)} {expected}"
+
+
+def _literals(kind: Any) -> Iterator[str]:
+    """Yields the words that a setting may be, also one that may be something else."""
+    for part in get_args(kind):
+        yield from [part] if isinstance(part, str) else _literals(part)
 
 
 def _description(key: str, owner: type[BaseModel]) -> str:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import clear_frames
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,13 @@ from prefalign.engine.logps import base_of
 from prefalign.engine.reference import reference_scores
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Ints, Layout
-from prefalign.errors import Interrupted
+from prefalign.errors import Interrupted, OutOfMemory
 from prefalign.identity import Identity, refuse_another_run, write_identity
 from prefalign.licence import stated_licence
 from prefalign.losses import NllParams, loss_of
 from prefalign.measure import FirstEvaluation, HeldOut, Instruments, Measured
 from prefalign.metrics import PairMetrics, PairScores, summarise
+from prefalign.micro_batch import Trial, find, largest, most_worth_trying
 from prefalign.model import (
     add_lora,
     best_device,
@@ -47,6 +49,7 @@ from prefalign.model import (
     resolve_precision,
     weights_digest,
 )
+from prefalign.out_of_memory import is_out_of_memory, scoring
 from prefalign.pace import UsefulWork
 from prefalign.pair_log import PairLog
 from prefalign.pair_set import PairSet, read_set
@@ -128,6 +131,8 @@ class Run:
             self.reporter.say(remark)
         self.model = self._load_model()
         self.layout = self._choose_layout()
+        if config.batch.micro_batch_size == "auto":
+            self.config = self._with_micro_batch()
 
     def _load_model(self) -> Any:
         """Returns the model as it starts, on this process's device or divided among all."""
@@ -176,6 +181,38 @@ class Run:
         if trial.reason:
             self.reporter.say(f"layers are not compiled: {trial.reason}")
 
+    def _with_micro_batch(self) -> RunConfig:
+        """Returns the run with the most pairs at once that fit, which nobody knows before they are tried."""
+        if is_sharded():
+            raise ConfigError(
+                ["batch.micro_batch_size: auto cannot try passes of a model that is divided"],
+                source="auto",
+                hint="name a number: --set batch.micro_batch_size=4",
+            )
+        batch, device = self.config.batch, self.arguments.device
+        trial = self._trial()
+        most = most_worth_trying(
+            trial.data, batch.global_batch_size, self.arguments.world_size, device.type
+        )
+        size = find(trial, most, self.reporter.say)
+        self.reporter.say(f"micro-batch: {size} pairs at once, found by trying the longest")
+        return self.config.model_copy(
+            update={"batch": batch.model_copy(update={"micro_batch_size": size})}
+        )
+
+    def _trial(self, optimizer: Any = None) -> Trial:
+        if self.config.hardware.gradient_checkpointing:
+            self.model.gradient_checkpointing_enable()  # as the trainer will
+        return Trial(
+            self.model,
+            self._pairs(reference=None),
+            self.arguments.device,
+            self.precision,
+            log_sum_sq=self.loss.facts.needs_log_sum_sq,
+            processes=self.arguments.world_size,
+            optimizer=optimizer,
+        )
+
     def reference(self, pairs: PairSet, *, tails: bool = False) -> pl.DataFrame:
         """Returns what the model says before any training, computed or from the cache."""
         share = -(-len(pairs.store) // self.arguments.world_size)
@@ -185,17 +222,18 @@ class Run:
             self.reference_pairs += scored
             phase(scored)
 
-        return reference_scores(
-            self.model,
-            PairDataset(pairs.store.table, layout=self.layout, tails=tails),
-            digest=self.digest,
-            with_adapters=self.adapters_of is not None,
-            micro_batch_size=self.config.eval.micro_batch_size,
-            device=self.arguments.device,
-            precision=self.precision,
-            progress=progress,
-            warn=self.reporter.say,
-        )
+        with scoring(self.config.eval.micro_batch_size):
+            return reference_scores(
+                self.model,
+                PairDataset(pairs.store.table, layout=self.layout, tails=tails),
+                digest=self.digest,
+                with_adapters=self.adapters_of is not None,
+                micro_batch_size=self.config.eval.micro_batch_size,
+                device=self.arguments.device,
+                precision=self.precision,
+                progress=progress,
+                warn=self.reporter.say,
+            )
 
     def held_out(self) -> HeldOut | None:
         """Returns the test pairs as the reference sees them, or None."""
@@ -207,20 +245,24 @@ class Run:
 
     def batches(self) -> GlobalBatches:
         """Returns this process's share of every global batch."""
+        reference = self._train_reference() if self.config.needs_reference else None
+        return global_batches(
+            self.config,
+            self._pairs(reference),
+            rank=self.arguments.process_index,
+            processes=self.arguments.world_size,
+        )
+
+    def _pairs(self, reference: NDArray[np.float64] | None) -> PairDataset:
+        """Returns the training pairs as the loss reads them."""
         method = self.config.method
-        data = PairDataset(
+        return PairDataset(
             self.train_set.store.table,
             nll_over=method.nll_over if isinstance(method, NllParams) else None,
-            reference=self._train_reference() if self.config.needs_reference else None,
+            reference=reference,
             layout=self.layout,
             tails=self.loss.facts.needs_tails,
             label_probability=self.train_set.label_probability,
-        )
-        return global_batches(
-            self.config,
-            data,
-            rank=self.arguments.process_index,
-            processes=self.arguments.world_size,
         )
 
     def _train_reference(self) -> NDArray[np.float64]:
@@ -325,7 +367,36 @@ class Run:
 
         Raises:
             Interrupted: a signal came, and what was trained is saved.
+            OutOfMemory: a step did not fit.
         """
+        try:
+            self._fit(trainer)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            clear_frames(error.__traceback__)  # which hold what there was no room for
+            raise self._out_of_memory(trainer) from error
+
+    def _out_of_memory(self, trainer: Measured) -> OutOfMemory:
+        """Returns what to tell when a step did not fit; tries what would have, where one process can."""
+        size = self.config.batch.pairs_at_once
+        alone = self.engine is None and self.arguments.world_size == 1
+        if self.config.batch.micro_batch_tokens or not alone:
+            return OutOfMemory(
+                f"out of memory while training on {_at_once(self.config)}",
+                hint="try half of that (the losses stay the same), or "
+                "--set hardware.gradient_checkpointing=true",
+            )
+        fitting = largest(self._trial(trainer.optimizer).fits, size)
+        return OutOfMemory(
+            f"out of memory while training on {_at_once(self.config)}; "
+            + (f"{fitting} at once fit, tried on the longest" if fitting else "not even one fits"),
+            hint=f"--set batch.micro_batch_size={fitting} (the losses stay the same), or auto"
+            if fitting
+            else "--set hardware.gradient_checkpointing=true, or adapters: --set model.lora={}",
+        )
+
+    def _fit(self, trainer: Measured) -> None:
         scored = self.spent.reference_pairs + sum(gather_object([self.reference_pairs]))
         trainer.begin(Spent(seconds=self.spent.seconds, reference_pairs=scored))
         held_out = trainer.instruments.held_out
@@ -476,6 +547,13 @@ def _goes_on(checkpoint: Manifest, processes: int) -> str:
             "same batches and losses; only dropout draws other random numbers"
         )
     return said
+
+
+def _at_once(config: RunConfig) -> str:
+    tokens = config.batch.micro_batch_tokens
+    if tokens:
+        return f"{tokens:,} tokens at once (batch.micro_batch_tokens)"
+    return f"{config.batch.pairs_at_once} pairs at once (batch.micro_batch_size)"
 
 
 def _last_loss(trainer: Measured) -> float:

@@ -40,7 +40,7 @@ def argument_values(config: RunConfig, precision: Precision) -> dict[str, Any]:
     optim, output = config.optim, config.output
     return {
         "output_dir": str(output.dir),
-        "per_device_train_batch_size": config.batch.micro_batch_size,
+        "per_device_train_batch_size": config.batch.pairs_at_once,
         "per_device_eval_batch_size": config.eval.micro_batch_size,
         "num_train_epochs": optim.epochs,
         "max_steps": optim.max_steps or -1,

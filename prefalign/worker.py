@@ -109,20 +109,16 @@ def as_failure(error: BaseException, config: RunConfig) -> PrefError:
     if isinstance(error, Stopped):
         return before_the_first_step(error.number)
     _log.error("training stopped", exc_info=error)
-    if _is_out_of_memory(error):
-        size = config.batch.micro_batch_size
-        smaller = (
-            f"--set batch.micro_batch_size={size // 2}" if size > 1 else "a shorter max_length"
-        )
+    from prefalign.out_of_memory import is_out_of_memory
+
+    if is_out_of_memory(error):
         return OutOfMemory(
-            f"out of memory with {size} pairs of up to {config.data.max_length} tokens at once",
-            hint=f"try {smaller} (the result stays the same), or "
-            "--set hardware.gradient_checkpointing=true",
+            f"out of memory before the first step: {_first_line(error)}",
+            hint="take a smaller model, or adapters: --set model.lora={}",
         )
-    reason = str(error).strip().partition("\n")[0]
     if _is_lost_connection(error):
         return LostProcess(
-            f"another process of the run is gone ({type(error).__name__}: {reason})",
+            f"another process of the run is gone ({type(error).__name__}: {_first_line(error)})",
             hint=f"why is in {config.output.dir / 'logs'}; the same command goes on with the run",
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -131,17 +127,9 @@ def as_failure(error: BaseException, config: RunConfig) -> PrefError:
             hint="make room; the same command then goes on with the run",
         )
     return TrainingFailed(
-        f"training stopped: {type(error).__name__}: {reason}",
+        f"training stopped: {type(error).__name__}: {_first_line(error)}",
         hint=f"the traceback is in {config.output.dir / 'logs'}",
     )
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    import torch
-
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def _is_lost_connection(error: BaseException) -> bool:
@@ -151,3 +139,7 @@ def _is_lost_connection(error: BaseException) -> bool:
     if isinstance(error, (distributed.DistError, ConnectionError)):
         return distributed.is_initialized()
     return isinstance(error, RuntimeError) and "/gloo/" in str(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

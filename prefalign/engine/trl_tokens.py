@@ -42,7 +42,7 @@ def accumulate(arguments: TrainingArguments, config: RunConfig) -> Any:
     Raises:
         ConfigError: there is none: TRL gives every process the same number of full micro-batches.
     """
-    at_once = config.batch.micro_batch_size * arguments.world_size
+    at_once = config.batch.pairs_at_once * arguments.world_size
     steps, rest = divmod(config.batch.global_batch_size, at_once)
     if rest:
         problem = (

@@ -70,7 +70,7 @@ def make_plan(
     from prefalign.plan.shape import read_shape
     from prefalign.plan.sources import settings_of
 
-    _refuse_trl(config)
+    _refuse_unknown(config)
     train = read_set(config.data.train, config, reporter)
     test = read_set(config.data.test, config, reporter) if config.data.test else None
     reporter.begin("reading the model's configuration", 1, "model")
@@ -99,7 +99,13 @@ def make_plan(
     )
 
 
-def _refuse_trl(config: RunConfig) -> None:
+def _refuse_unknown(config: RunConfig) -> None:
+    """Refuses runs whose batches are not known before they run."""
+    if config.batch.micro_batch_size == "auto":
+        problem = "batch.micro_batch_size: auto is found out by trying, when the run starts"
+        raise ConfigError(
+            [problem], source="plan", hint="plan with a number: --set batch.micro_batch_size=4"
+        )
     if config.engine == "trl":
         problem = "engine: trl makes batches of its own, which prefalign plan does not know"
         raise ConfigError([problem], source="engine trl", hint="plan with --set engine=prefalign")

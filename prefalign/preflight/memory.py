@@ -108,7 +108,7 @@ def _longest_pass(config: RunConfig, lengths: NDArray[np.int64], processes: int)
         fitting = np.searchsorted(np.cumsum(longest.sum(axis=1)), batch.micro_batch_tokens, "right")
         most = max(int(fitting), 1)
     else:
-        most = batch.micro_batch_size
+        most = batch.pairs_at_once
     prompts, completions = longest[: min(most, -(-batch.global_batch_size // processes))].sum(
         axis=0
     )
@@ -173,7 +173,7 @@ def _changes(config: RunConfig) -> Iterator[tuple[str, RunConfig]]:
             )
         }
     )
-    size = config.batch.micro_batch_size // 2
+    size = config.batch.pairs_at_once // 2
     while size >= 1 and not config.batch.micro_batch_tokens:
         smaller = config.batch.model_copy(update={"micro_batch_size": size})
         words = f"--set batch.micro_batch_size={size} (the result stays the same)"

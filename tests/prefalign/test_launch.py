@@ -42,7 +42,13 @@ def test_two_processes_lose_what_one_does(
     one = workplace.run(*TRAIN, *choose)
     assert (one.returncode, one.stdout) == (0, "one\n"), one.stderr
     two = workplace.run(
-        *two_processes, *choose, "--set", "output.dir=two", ACCELERATE_USE_CPU="true"
+        *two_processes,
+        *choose,
+        "--set",
+        "output.dir=two",
+        "--set",
+        "batch.micro_batch_size=auto",
+        ACCELERATE_USE_CPU="true",
     )
     assert two.returncode == 0, two.stderr
     assert "not compiled" not in two.stderr
@@ -50,6 +56,9 @@ def test_two_processes_lose_what_one_does(
     assert workplace.losses("two") == pytest.approx(workplace.losses("one"), abs=1e-5)
     record = json.loads((workplace.directory / "two" / "run.json").read_text())
     assert record["cost"]["processes"] == 2
+    assert (
+        record["config"]["batch"]["micro_batch_size"] == 4
+    )  # half of a step: both have found room
     assert (workplace.directory / "two" / "logs" / "rank-1.log").exists()
 
 

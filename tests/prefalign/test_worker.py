@@ -9,6 +9,7 @@ import torch
 
 from prefalign.config import RunConfig
 from prefalign.errors import Diverged, OutOfMemory
+from prefalign.out_of_memory import scoring
 from prefalign.outcome import write_outcome
 from prefalign.progress import Console, Phase, Pipe, relay
 from prefalign.stopping import Stopped
@@ -37,11 +38,16 @@ def config(tmp_path: Path) -> RunConfig:
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ..."),
     ],
 )
-def test_out_of_memory_says_which_batch_to_try(error: Exception, config: RunConfig) -> None:
+def test_out_of_memory_is_told_from_other_failures(error: Exception, config: RunConfig) -> None:
     failure = as_failure(error, config)
     assert isinstance(failure, OutOfMemory)
     assert failure.exit_code == 3
-    assert "--set batch.micro_batch_size=4" in (failure.hint or "")
+    with (
+        pytest.raises(OutOfMemory, match="while 8 pairs at once were scored") as caught,
+        scoring(8),
+    ):
+        raise error
+    assert "--set eval.micro_batch_size=4" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(
