@@ -7,31 +7,30 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from prefalign.config import Model
 
 
-@contextmanager
-def torch_unseen(model: Model) -> Iterator[None]:
-    """Lets transformers be imported as where torch is not installed.
+def forgo_torch(model: Model) -> None:
+    """Imports the tokenizers of transformers as where torch is not installed.
 
-    Only for a process that runs no model afterwards. Nothing changes where torch is loaded already, or
+    Only for a process that runs no model afterwards. Does nothing where torch is loaded already, or
     where the tokenizer may need it: one in a GGUF file, or one with code of its own.
 
     Args:
         model: whose tokenizer will be loaded.
     """
     if "torch" in sys.modules or model.trust_remote_code or _is_gguf(model.name):
-        yield
         return
     sys.modules["torch"] = None  # type: ignore[assignment] # what Python takes for not installed
     advice = logging.getLogger("transformers")
     advice.addFilter(_is_no_advice)
     try:
-        yield
+        import_module("transformers").AutoTokenizer  # noqa: B018 - it is imported when it is asked for
+    except ImportError:
+        return  # whoever loads the tokenizer says what is missing
     finally:
         advice.removeFilter(_is_no_advice)
         del sys.modules["torch"]

@@ -75,7 +75,7 @@ def _train(
     from prefalign.config import load_run
     from prefalign.launch import claim, is_worker, launch, settle_environment
     from prefalign.preflight import preflight, remarks
-    from prefalign.without_torch import torch_unseen
+    from prefalign.without_torch import forgo_torch
 
     settle_environment()
     config = load_run(run_file, settings)
@@ -86,10 +86,10 @@ def _train(
         return
     if not claim(config, _tell, resume=resume, overwrite=overwrite):
         return
-    with torch_unseen(config.model):
-        train = preflight(config, str(run_file))
-        for remark in remarks(config, train, divided=bool(accelerate)):
-            _tell(remark)
+    forgo_torch(config.model)
+    train = preflight(config, str(run_file))
+    for remark in remarks(config, train, divided=bool(accelerate)):
+        _tell(remark)
     overrides = [part for setting in settings for part in ("--set", setting)]
     launch(config, ["train", str(run_file), *overrides], accelerate)
     click.echo(config.output.dir)

@@ -305,3 +305,18 @@ def test_a_run_built_in_python_is_refused_like_a_file() -> None:
     with pytest.raises(ValidationError, match="nothing to evaluate on") as caught:
         RunConfig.model_validate(settings | {"method": {"name": "dpo"}})
     assert [error["loc"] for error in caught.value.errors()] == [("trl",), ("eval", "every_steps")]
+
+
+def test_a_micro_batch_may_be_left_to_the_run(run_file: Path, tmp_path: Path) -> None:
+    assert load_run(run_file, ["batch.micro_batch_size=auto"]).batch.pairs_at_once == 1
+    text = run_file.read_text()
+    assert problems(text, tmp_path, "batch.micro_batch_size=atuo") == [
+        "--set batch.micro_batch_size: 'atuo' must be a valid integer or auto; did you mean 'auto'?"
+    ]
+    assert problems(text, tmp_path, "batch.micro_batch_size=0") == [
+        "--set batch.micro_batch_size: 0 must be greater than or equal to 1 or auto"
+    ]
+    settings = ["batch.micro_batch_size=auto", "batch.micro_batch_tokens=512"]
+    assert problems(text, tmp_path, *settings) == [
+        "--set batch.micro_batch_size: auto finds nothing out where micro_batch_tokens is set"
+    ]

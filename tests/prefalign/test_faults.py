@@ -152,11 +152,11 @@ IMPORTED = """
 import sys
 from prefalign.config import load_run
 from prefalign.preflight import preflight, remarks
-from prefalign.without_torch import torch_unseen
+from prefalign.without_torch import forgo_torch
 config = load_run("run.yaml")
-with torch_unseen(config.model):
-    train = preflight(config, "run.yaml")
-    list(remarks(config, train))
+forgo_torch(config.model)
+train = preflight(config, "run.yaml")
+list(remarks(config, train))
 print(len(train.store), "transformers" in sys.modules, "torch" in sys.modules)
 import torch
 print(torch.ones(2).sum().item())
