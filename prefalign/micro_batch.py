@@ -13,6 +13,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +34,12 @@ ENOUGH = {"cpu": 4096}
 """Tokens of a pass, by device, beyond which larger ones are no faster."""
 
 ENOUGH_ELSEWHERE = 32_768
+
+SPARE = {"cpu": 1.8}
+"""How many times as many pairs are tried as are then taken. glibc's malloc holds up to 0.8 of a pass's
+activations beyond what is in use (measured: benchmarks/results.md, Planning)."""
+
+SPARE_ELSEWHERE = 1.1  # PyTorch's own allocator keeps less
 
 _MOMENTS = 2  # numbers that AdamW keeps for each trained weight
 _REFINEMENTS = 2
@@ -62,8 +69,12 @@ class Trial(NamedTuple):
     def fits(self, pairs: int) -> bool:
         """Returns whether `pairs` of the longest pairs can be trained on at once, on this process.
 
-        Weights, gradients and random generators are as before when it returns.
+        With room to spare, but for a single pair: there is nothing smaller to fall back to. Weights, gradients and random generators are as before when it returns.
         """
+        spare = SPARE.get(self.device.type, SPARE_ELSEWHERE)
+        return self._has_room_for(1 if pairs == 1 else ceil(pairs * spare))
+
+    def _has_room_for(self, pairs: int) -> bool:
         self._clear()
         try:
             with _within_limits(self.device), Randomness(self.device).again():
@@ -124,7 +135,7 @@ def find(trial: Trial, most: int, say: Callable[[str], None]) -> int:
     """
     size = most
     while not _agreed(fits := trial.fits(size), trial):
-        say(f"micro-batch: {size} {_pairs(size)} at once do not fit")
+        say(f"micro-batch: {size} {_pairs(size)} at once do not fit with room to spare")
         if size == 1:
             raise _nothing_fits(trial)
         size //= 2

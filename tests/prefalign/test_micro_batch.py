@@ -145,7 +145,7 @@ def test_auto_finds_what_fits_and_changes_no_loss(limited: Limited) -> None:
     record = json.loads((limited.output("auto") / "run.json").read_text())
     size = record["config"]["batch"]["micro_batch_size"]
     assert 1 <= size < 8
-    assert f"micro-batch: {2 * size} pairs at once do not fit" in found.stderr
+    assert f"micro-batch: {2 * size} pairs at once do not fit with room to spare" in found.stderr
     assert f"micro-batch: {size} pairs at once, found by trying the longest" in found.stderr
     assert limited.losses("auto") == pytest.approx(limited.losses(1), abs=1e-5)
 
