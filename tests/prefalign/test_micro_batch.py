@@ -99,7 +99,7 @@ class Limited:
         settings = [f"batch.micro_batch_size={size}", f"output.dir={self.output(size)}"]
         return subprocess.run(
             [*program, "run.yaml", *(part for each in settings for part in ("--set", each))],
-            cwd=self.directory, preexec_fn=lowered, capture_output=True, text=True, timeout=240, check=False,
+            cwd=self.directory, preexec_fn=lowered, capture_output=True, text=True, timeout=900, check=False,
             env=ENVIRONMENT | {"PREFALIGN_CACHE": str(self.directory / "cache")} | variables,
         )  # fmt: skip
 
