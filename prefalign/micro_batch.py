@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from prefalign.dataset import MicroBatch, PairDataset
 from prefalign.engine.collate import collate
 from prefalign.engine.gradient_cache import Randomness
 from prefalign.engine.logps import segment_logps
+from prefalign.engine.offload import OffloadedActivations
 from prefalign.engine.tree import Ints
 from prefalign.errors import OutOfMemory
 from prefalign.model import Precision, autocast
@@ -55,6 +56,7 @@ class Trial(NamedTuple):
         precision: of the run.
         log_sum_sq: the loss asks for it.
         processes: that train together.
+        offload: activations wait for the backward pass in the host's memory.
         optimizer: that has its moments already; None for one that is still to come.
     """
 
@@ -64,12 +66,14 @@ class Trial(NamedTuple):
     precision: Precision
     log_sum_sq: bool
     processes: int
+    offload: bool = False
     optimizer: Any = None
 
     def fits(self, pairs: int) -> bool:
         """Returns whether `pairs` of the longest pairs can be trained on at once, on this process.
 
-        With room to spare, but for a single pair: there is nothing smaller to fall back to. Weights, gradients and random generators are as before when it returns.
+        With room to spare, but for a single pair: there is nothing smaller to fall back to. Weights,
+        gradients and random generators are as before when it returns.
         """
         spare = SPARE.get(self.device.type, SPARE_ELSEWHERE)
         return self._has_room_for(1 if pairs == 1 else ceil(pairs * spare))
@@ -96,13 +100,16 @@ class Trial(NamedTuple):
         try:
             for _ in range(2):
                 batch = on_device(collate(self.data, longest(self.data, pairs)), self.device)
-                with autocast(self.device, self.precision):
+                with autocast(self.device, self.precision), self._activations():
                     sums = segment_logps(self.model, batch, log_sum_sq=self.log_sum_sq)
                 learnt = [part.sum() for part in sums if part is not None and part.requires_grad]
                 torch.autograd.backward(torch.stack(learnt).sum())
         finally:
             self.model.train(training)
         del room
+
+    def _activations(self) -> AbstractContextManager[Any]:
+        return OffloadedActivations(self.model, self.device) if self.offload else nullcontext()
 
     def _room(self) -> Iterator[Tensor]:
         """Yields memory that a run will need besides."""

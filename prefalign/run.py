@@ -210,6 +210,8 @@ class Run:
             self.precision,
             log_sum_sq=self.loss.facts.needs_log_sum_sq,
             processes=self.arguments.world_size,
+            offload=self.config.hardware.activation_offloading
+            and self.arguments.device.type != "cpu",
             optimizer=optimizer,
         )
 
