@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from transformers import TrainingArguments
 
 _UNKNOWN = {
+    # accelerate.utils.DeepSpeedEngineWrapper.backward takes an optimiser step whenever gradients are not
+    # held back, and `Accelerator.no_sync` holds none back from ZeRO-2 on: each micro-batch would be a step
     "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
     "ACCELERATE_USE_PARALLELISM_CONFIG": "tensor and context parallelism",
