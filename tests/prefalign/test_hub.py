@@ -38,7 +38,7 @@ def test_names_on_a_hub_train_what_paths_do(
         }
         by_name = workplace.run(*TRAIN, "run.yaml", *settings, **hub)
         unknown = workplace.run(
-            *TRAIN, "run.yaml", "--set", "model.name=some/modle", "--set", "output.dir=no", **hub
+            *TRAIN, "run.yaml", "--set", "model.name=some/modle", "--set", "output.dir=third", **hub
         )
     assert by_name.returncode == 0, by_name.stderr
     assert any(path.endswith("/model.safetensors") for path in mirror.asked)
