@@ -68,7 +68,8 @@ def test_steps_and_tokens_are_those_of_the_run(
         seen[2] += len(inputs["targets"])
 
     trainer.model.register_forward_pre_hook(watch, with_kwargs=True)
-    record = run.finish(trainer, run.fit(trainer))
+    run.fit(trainer)
+    record = run.finish(trainer)
     assert [work.forward_passes, work.tokens_read, work.tokens_scored] == given[True]
     assert (work.steps, work.pairs) == (record.cost.steps, record.cost.pairs_seen)
     assert work.tokens == record.cost.tokens_seen
