@@ -17,8 +17,12 @@ def verdict(sweep: Sweep) -> list[str]:
         return ["No trial came to its end."]
     outcome, run = measured[0]
     accuracy = run.metrics.accuracy_reference
+    level = sum(its.metrics.accuracy_reference.value == accuracy.value for _, its in measured)
+    right = with_interval(accuracy, percent)
     sentences = [
-        f"{outcome.name} orders most held-out pairs right: {with_interval(accuracy, percent)} %."
+        f"{outcome.name} orders most held-out pairs right: {right} %."
+        if level == 1
+        else f"{level} of {len(measured)} trials order as many held-out pairs right: {right} %."
     ]
     for group in sweep.groups:
         rivals = sweep.measured(group)

@@ -117,6 +117,14 @@ def test_the_page_compares_the_best_of_each_run_file() -> None:
     assert "<script" not in page
 
 
+def test_trials_that_are_level_share_the_headline() -> None:
+    both = [outcome("dpo_a", "method.beta", 1), outcome("dpo_b", "method.beta", 2)]
+    runs = comparison(("dpo_a", "dpo_b")).model_dump()
+    runs["runs"][2] = runs["runs"][1] | {"name": "dpo_b"}
+    page = render_sweep(Sweep.model_validate({"outcomes": both, "comparison": runs}))
+    assert "<h1>2 of 2 trials order as many held-out pairs right: " in page
+
+
 def test_the_page_draws_a_setting_with_intervals() -> None:
     page = page_of(outcome("dpo_b", "method.beta", 10), outcome("dpo_a", "method.beta", 0.1))
     assert page.count("<svg") == 3  # side by side, accuracy and drift
