@@ -209,7 +209,7 @@ def test_another_number_of_processes_goes_on(runs: Runs, monkeypatch: pytest.Mon
     train(load_run("run.yaml", [*alone, "output.dir=two-one"]), listener, resume=True)
     assert any("with 1 instead of 2 processes" in line for line in listener.lines)
 
-    with pytest.raises(Interrupted, match="stopped after step 4 of 12"):
+    with pytest.raises(Interrupted, match="stopped after step 5 of 12"):
         train(load_run("run.yaml", [*alone, "output.dir=one-two"]), Listener(signal.SIGTERM, 4))
     code, said = runs.finish("one-two", *options)
     assert code == 0, said
