@@ -25,8 +25,8 @@ from prefalign.progress import Silence
 from prefalign.run import train
 from prefalign.tokenise import tokenise
 from prefdata.errors import ConfigError
+from prefdata.scores import read_scores
 from prefdata.stats.cartography import cartography
-from prefdata.surroundings import read_scores
 from prefdata.tokens import load_tokenizer
 from tests.command import prefdata
 from tests.prefalign.toys import write_toy_pairs

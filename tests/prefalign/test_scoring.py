@@ -24,7 +24,7 @@ from prefalign.progress import Silence
 from prefalign.run import train
 from prefalign.score_table import without_prompts
 from prefalign.tokenise import TokenCounts, TokenStore, tokenise
-from prefdata.surroundings import read_scores
+from prefdata.scores import read_scores
 from prefdata.tokens import load_tokenizer
 from tests.command import prefalign, prefdata
 from tests.prefalign.toys import write_toy_pairs
