@@ -129,6 +129,7 @@ def _setup(config: RunConfig, shape: Shape, layout: Layout, target: Target, long
         eager=on_cpu and layout == "padded" and longest < SHORT,
         processes=process_count(config, target.gpus),
         quantised=config.model.quantization is not None,
+        offloaded=config.hardware.activation_offloading and not on_cpu,
     )
 
 

@@ -29,6 +29,7 @@ class Setup:
         eager: attention makes (T, T) matrices.
         processes: how many share a step.
         quantised: frozen matrices are in 4 bits, but for those of the embeddings and the head.
+        offloaded: activations wait for the backward pass elsewhere, all but those of one layer.
     """
 
     shape: Shape
@@ -37,6 +38,7 @@ class Setup:
     eager: bool = False
     processes: int = 1
     quantised: bool = False
+    offloaded: bool = False
 
     @property
     def numbers(self) -> Numbers:
@@ -94,11 +96,13 @@ def step_memory(setup: Setup, reads: Reads, *, first: bool, moments: bool) -> He
         moments: AdamW has them, as it does when the first step has ended.
     """
     shape = setup.shape
+    layer = layer_bytes(shape, reads, setup.numbers)
     kept = kept_bytes(
         shape, reads, setup.numbers, checkpointing=setup.checkpointing, eager=setup.eager
     )
+    kept = min(kept, layer) if setup.offloaded else kept
     begin = (0 if first else setup.gradients, kept, head_bytes(setup, reads, trained=True))
-    end = (setup.gradients, layer_bytes(shape, reads, setup.numbers), _embeddings(shape))
+    end = (setup.gradients, layer, _embeddings(shape))
     gradients, activations, head = max(begin, end, key=sum)
     optimizer = 2 * setup.gradients if moments else 0
     return Held(setup.weights, gradients, optimizer, setup.copies, activations, head)

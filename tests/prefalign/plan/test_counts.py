@@ -31,11 +31,11 @@ def settings(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) 
     }
 
 
-def planned(settings: dict[str, Any], tmp_path: Path) -> Plan:
+def planned(settings: dict[str, Any], tmp_path: Path, device: str = "cpu") -> Plan:
     run_file = tmp_path / "run.yaml"
     run_file.write_text(RunConfig.model_validate(settings).model_dump_json())  # JSON is YAML
     config = RunConfig.model_validate(settings)
-    return make_plan(config, run_file, (), target=Target("cpu"), mfu=0.4, reporter=Silence())
+    return make_plan(config, run_file, (), target=Target(device), mfu=0.4, reporter=Silence())
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,20 @@ def test_operations_follow_from_tokens(settings: dict[str, Any], tmp_path: Path)
     assert again.work.training.body == lora.work.training.body
     assert again.memory.activations < lora.memory.activations
     assert full.work.reference == lora.work.reference
+
+
+def test_4_bits_and_offloading_spare_a_gpu_s_memory(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    settings["model"] |= {"lora": {"r": 4}}
+    settings["hardware"] = {"precision": "bf16"}
+    plain = planned(settings, tmp_path, "H100").memory
+    settings["model"] |= {"quantization": "nf4"}
+    settings["hardware"] |= {"activation_offloading": True}
+    spared = planned(settings, tmp_path, "H100").memory
+    assert spared.weights < plain.weights
+    assert spared.activations < plain.activations
+    assert spared.gradients == plain.gradients
+    assert (
+        planned(settings, tmp_path).memory.activations > spared.activations
+    )  # nowhere to go on a CPU
