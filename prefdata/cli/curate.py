@@ -11,6 +11,7 @@ import click
 from prefdata.cli._options import reading_progress
 from prefdata.cli._plan import chosen_plan, named_plans, plan_text, step_list
 from prefdata.cli._rules import rule_list
+from prefdata.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -128,7 +129,10 @@ def command(
     if output is None and not dry_run:
         raise click.UsageError("name the output with -o, or look first with --dry-run")
     asked = chosen_plan(plan, options)
-    judged = _judged(source, _settled_before(source, asked, scores) or asked, numbers)
+    try:
+        judged = _judged(source, _settled_before(source, asked, scores) or asked, numbers)
+    except InputError as error:
+        raise _of_another_set(source, scores, numbers) or error from error
     verdict = judged.verdict
     if dry_run or output is None:
         last = f"nothing was written; the plan, for --plan:\n\n{plan_text(verdict.plan)}".rstrip()
@@ -175,6 +179,23 @@ def _numbers(scores: tuple[Path, ...]) -> pl.DataFrame | None:
     from prefdata.scores import read_columns
 
     return read_columns(*scores) if scores else None
+
+
+def _of_another_set(
+    source: str, scores: tuple[Path, ...], numbers: pl.DataFrame | None
+) -> InputError | None:
+    """Returns the error that says so where the files score none of the pairs."""
+    from prefdata.conversion import read_pairs
+
+    if numbers is None:
+        return None
+    ids = read_pairs(source)["id"]
+    if ids.is_empty() or ids.is_in(numbers["id"].to_list()).any():
+        return None
+    return InputError(
+        f"{', '.join(map(str, scores))}: scores none of these {len(ids):,} pairs",
+        hint="give the set that was scored; a pair's id changes with its text",
+    )
 
 
 def _refuse_beside_overlap(**options: Any) -> None:

@@ -231,6 +231,15 @@ def test_the_record_of_a_run_selects_pairs(folder: Path) -> None:
     assert settings["scores"] == {"pairs-train.parquet": digest}
     again = prefdata("curate", "easy.parquet", "-o", "same.parquet", *args, cwd=folder)
     assert again.stdout.startswith(f"{kept.height} pairs in = {kept.height} kept + 0 removed")
+    other = pl.read_parquet(folder / "pairs-train.parquet").with_columns(id=pl.lit("0"))
+    other.write_parquet(folder / "other.parquet")
+    ran = prefdata(
+        "curate", "pairs.parquet", "--dry-run", *args[:2], "--scores", "other.parquet", cwd=folder
+    )
+    assert (ran.returncode, "other.parquet: scores none of these 43 pairs" in ran.stderr) == (
+        2,
+        True,
+    )
     ran = prefdata("curate", "pairs.parquet", "--dry-run", *args[:2], cwd=folder)
     assert (ran.returncode, "add --scores FILE" in ran.stderr) == (2, True)
     ran = prefdata("curate", "pairs.parquet", "--dry-run", "--recipe", "selective", cwd=folder)
