@@ -19,6 +19,7 @@ from peft import PeftModel
 from polars.testing import assert_frame_equal
 from transformers import AutoModelForCausalLM
 
+from prefalign.checkpoints import MANIFEST
 from prefalign.config import Data, RunConfig
 from prefalign.progress import Silence
 from prefalign.run import train
@@ -217,7 +218,7 @@ def test_what_is_refused(folder: Path, tmp_path: Path) -> None:
     text = (other / "chat_template.jinja").read_text()
     (other / "chat_template.jinja").write_text(text.replace("<|im_end|>", "<|im_end|>!"))
     (tmp_path / "run" / "checkpoint-3").mkdir(parents=True)
-    (tmp_path / "run" / "checkpoint-3" / "trainer_state.json").touch()
+    (tmp_path / "run" / "checkpoint-3" / MANIFEST).touch()
     pairs, model = folder / "pairs.parquet", folder / "full"
 
     def refused(*arguments: str | Path) -> str:
