@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefdata.registry import Registry
+from prefdata.stats.intervals import wilson
 
 if TYPE_CHECKING:
     from prefdata.checks import Evidence
@@ -33,6 +34,26 @@ class Advice(BaseModel):
     )
     reason: str = Field("", description="why these settings")
     source: str = Field("", description="the paper behind them")
+
+
+def on_share(advice: Advice, hits: int, total: int, *, worth_it: float) -> Advice:
+    """Returns `advice` with the share it rests on, and without its settings where that may be too small.
+
+    Args:
+        advice: what follows from a large share; `measured` is what was counted, without the interval.
+        hits: pairs that were counted.
+        total: pairs that were looked at.
+        worth_it: the share that the lower end of the 95 % interval has to exceed.
+    """
+    low, high = wilson(hits, total)
+    found = {
+        "measured": f"{advice.measured} (95 % CI {low:.1%} to {high:.1%})",
+        "value": hits / total,
+        "low": low,
+        "high": high,
+    }
+    nothing = {"settings": {}, "reason": "", "source": ""}
+    return advice.model_copy(update=found | (nothing if low <= worth_it else {}))
 
 
 Adviser: TypeAlias = "Callable[[Evidence], Advice]"

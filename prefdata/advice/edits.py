@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from prefdata.advice import Advice, adviser
+from prefdata.advice import Advice, adviser, on_share
 from prefdata.checks import Evidence
 from prefdata.near.conversations import answered
-from prefdata.stats.intervals import wilson
 
 TOPIC = "small edits"
 SIMILAR = 0.8  # normalised Indel similarity: one character of five differs
@@ -31,24 +30,19 @@ def small_edits(data: Evidence) -> Advice:
     chosen, rejected = (texts[side].to_list() for side in _SIDES)
     values = cpdist(chosen, rejected, scorer=Indel.normalized_similarity, dtype=np.float64)
     hits = int(np.count_nonzero(values >= SIMILAR))
-    low, high = wilson(hits, len(values))
-    found = Advice(
-        topic=TOPIC,
-        measured=f"in {hits / len(values):.1%} of {len(values):,} pairs the sides are the same to"
-        f" {SIMILAR:.0%} or more (95 % CI {low:.1%} to {high:.1%})",
-        value=hits / len(values),
-        low=low,
-        high=high,
-    )
-    if low <= WORTH_IT:
-        return found
-    return found.model_copy(
-        update={
-            "settings": {"method.loss": {"sigmoid": 1.0, "sft": _SFT}},
-            "reason": "what both sides share is pushed up and down at once, and chosen loses probability"
+    return on_share(
+        Advice(
+            topic=TOPIC,
+            measured=f"in {hits / len(values):.1%} of {len(values):,} pairs the sides are the same to"
+            f" {SIMILAR:.0%} or more",
+            settings={"method.loss": {"sigmoid": 1.0, "sft": _SFT}},
+            reason="what both sides share is pushed up and down at once, and chosen loses probability"
             " with rejected; a term of the chosen side's own likelihood holds it up",
-            "source": "Llama 3, arXiv:2407.21783, section 4.1.4 (its weight); why: Smaug, arXiv:2402.13228",
-        }
+            source="Llama 3, arXiv:2407.21783, section 4.1.4 (its weight); why: Smaug, arXiv:2402.13228",
+        ),
+        hits,
+        len(values),
+        worth_it=WORTH_IT,
     )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from prefdata.advice import Advice, adviser
+from prefdata.advice import Advice, adviser, on_share
 from prefdata.checks import Evidence
 from prefdata.shortcuts.learning import learning_map
-from prefdata.stats.intervals import wilson
 
 TOPIC = "off-policy"
 TIMES = 5.0  # the median perplexity: beyond it an answer is unlikely
@@ -25,21 +24,16 @@ def off_policy(data: Evidence) -> Advice:
             measured="unknown: needs --scores, the record of a run, with token counts",
         )
     hits = int((perplexity > TIMES * pl.Series([perplexity.median()])).sum())
-    low, high = wilson(hits, len(perplexity))
-    found = Advice(
-        topic=TOPIC,
-        measured=f"a token of chosen has more than {TIMES:.0f} times the usual perplexity in"
-        f" {hits / len(perplexity):.1%} of {len(perplexity):,} pairs (95 % CI {low:.1%} to {high:.1%})",
-        value=hits / len(perplexity),
-        low=low,
-        high=high,
-    )
-    if low <= WORTH_IT:
-        return found
-    return found.model_copy(
-        update={
-            "settings": {"method.wpo": True},
-            "reason": "pairs count by how likely the model is to write them, as if it had",
-            "source": "WPO, arXiv:2406.11827, eq. 4",
-        }
+    return on_share(
+        Advice(
+            topic=TOPIC,
+            measured=f"a token of chosen has more than {TIMES:.0f} times the usual perplexity in"
+            f" {hits / len(perplexity):.1%} of {len(perplexity):,} pairs",
+            settings={"method.wpo": True},
+            reason="pairs count by how likely the model is to write them, as if it had",
+            source="WPO, arXiv:2406.11827, eq. 4",
+        ),
+        hits,
+        len(perplexity),
+        worth_it=WORTH_IT,
     )
