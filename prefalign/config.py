@@ -23,8 +23,8 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from prefalign.losses import LOSSES, LossParams, loss_of, refused
-from prefalign.problems import sentences
 from prefalign.run_file import KeyPath, override, read_run_file
+from prefalign.run_file.problems import sentences
 from prefdata.errors import ConfigError
 
 # a path or a hub name; relative paths start at the current directory, as in any command

@@ -66,7 +66,7 @@ def models(runs: list[FinishedRun]) -> Iterator[tuple[str, Any, RunRecord]]:
 
     Each comes with its name and the record whose precision it runs in.
     """
-    from prefalign.model import best_device, load_model, load_trained
+    from prefalign.models.loading import best_device, load_model, load_trained
 
     device = best_device()
     first = runs[0]

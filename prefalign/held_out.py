@@ -18,7 +18,7 @@ from prefdata.io.manifest import sha256
 if TYPE_CHECKING:
     import polars as pl
 
-    from prefalign.model import Precision
+    from prefalign.models.loading import Precision
     from prefalign.tokenise import TokenStore
 
 _MICRO_BATCH = 8  # pairs per forward pass where nothing was recorded
@@ -125,8 +125,8 @@ def _ordered(pairs: pl.DataFrame, ids: list[str]) -> pl.DataFrame:
 
 
 def _scored(runs: list[FinishedRun], source: str, reporter: Reporter) -> Evidence:
+    from prefalign.models.tokenizer import tokenizer_of
     from prefalign.tokenise import tokenise
-    from prefalign.tokenizer import tokenizer_of
 
     pairs = read_pairs(source)
     base = runs[0].base

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from prefalign.config import Model
-from prefalign.model import best_device, load_model, resolve_precision
-from prefalign.tokenizer import tokenizer_of
+from prefalign.models.loading import best_device, load_model, resolve_precision
+from prefalign.models.tokenizer import tokenizer_of
 from prefdata.errors import InputError
 
 _QUESTION = """\

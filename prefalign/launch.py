@@ -19,15 +19,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from prefalign.checkpoints import MANIFEST, newest_checkpoint
 from prefalign.config import RunConfig
-from prefalign.identity import IDENTITY_FILE, refuse_other_settings
-from prefalign.orphans import PARENT
-from prefalign.outcome import LAUNCHER_LOG, OUTCOME_FILE, raise_outcome
 from prefalign.progress import Console, relay
 from prefalign.record import METRICS_FILE, MODEL_DIR, RUN_FILE
-from prefalign.started import COMMAND, launched_at, wait_for_earlier
-from prefalign.stopping import ECHO, SIGNALS
+from prefalign.survival.checkpoints import MANIFEST, newest_checkpoint
+from prefalign.survival.identity import IDENTITY_FILE, refuse_other_settings
+from prefalign.survival.orphans import PARENT
+from prefalign.survival.outcome import LAUNCHER_LOG, OUTCOME_FILE, raise_outcome
+from prefalign.survival.started import COMMAND, launched_at, wait_for_earlier
+from prefalign.survival.stopping import ECHO, SIGNALS
 from prefdata.errors import PrefError
 
 SUPERVISED = "PREFALIGN_SUPERVISED"

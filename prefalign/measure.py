@@ -20,21 +20,21 @@ from transformers import PrinterCallback, TrainerCallback
 
 from prefalign.best import Best, checkpoint_of
 from prefalign.dataset import PairDataset
-from prefalign.divergence import PATIENCE, too_high_since
 from prefalign.engine.reference import in_store_order
 from prefalign.errors import Diverged, TrainingFailed
 from prefalign.metrics import PairScores
-from prefalign.model import Precision
-from prefalign.out_of_memory import scoring
+from prefalign.models.loading import Precision
 from prefalign.pace import Pace
 from prefalign.pair_log import PairLog
 from prefalign.progress import Reporter
 from prefalign.record import MetricsLog
-from prefalign.resumable import Resumable
 from prefalign.score import Progress, score_frame, score_share
 from prefalign.sharding import whole_weights
-from prefalign.stopping import STOP, EvaluationStopped
 from prefalign.summary import summary
+from prefalign.survival.divergence import PATIENCE, too_high_since
+from prefalign.survival.out_of_memory import scoring
+from prefalign.survival.resumable import Resumable
+from prefalign.survival.stopping import STOP, EvaluationStopped
 
 _SHOWN_IDS = 8
 

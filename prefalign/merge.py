@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from prefalign.adapters import ADAPTER_FILE, base_under
 from prefalign.card import card
-from prefalign.checkpoints import newest_checkpoint
 from prefalign.config import Model
+from prefalign.models.adapters import ADAPTER_FILE, base_under
 from prefalign.record import MODEL_DIR, RUN_FILE, RunRecord, read_run
+from prefalign.survival.checkpoints import newest_checkpoint
 from prefdata.errors import InputError
 from prefdata.io.write import atomic_directory
 
@@ -125,7 +125,7 @@ def _load_base(adapter: Adapter) -> Any:
     Raises:
         InputError: it cannot be loaded, or its weights are not those that the run started from.
     """
-    from prefalign.model import load_base, weights_digest
+    from prefalign.models.loading import load_base, weights_digest
 
     record = adapter.record
     if adapter.base.quantization:  # whose digest is that of 4-bit weights, see `_said_in_4_bits`
@@ -147,7 +147,7 @@ def _said_in_4_bits(adapter: Adapter) -> torch.Tensor:
     """
     import torch
 
-    from prefalign.model import best_device, load_trained, weights_digest
+    from prefalign.models.loading import best_device, load_trained, weights_digest
 
     record = adapter.record
     trained = load_trained(adapter.directory, adapter.base, record.precision if record else "fp32")
@@ -171,7 +171,7 @@ def _dtype(base: Model, stored: Stored) -> torch.dtype:
     import torch
     from transformers import AutoConfig
 
-    from prefalign.model import locate
+    from prefalign.models.loading import locate
 
     if stored != "base":
         return torch.bfloat16 if stored == "bf16" else torch.float32
@@ -217,7 +217,7 @@ def _save(merged: Any, adapter: Adapter, folder: Path) -> None:
     """Writes the model as safetensors, its generation settings, tokenizer, chat template and card."""
     from safetensors import SafetensorError
 
-    from prefalign.tokenizer import tokenizer_of
+    from prefalign.models.tokenizer import tokenizer_of
 
     try:
         merged.save_pretrained(folder)

@@ -27,9 +27,9 @@ from prefalign.engine.logps import segment_logps
 from prefalign.engine.offload import OffloadedActivations
 from prefalign.engine.tree import Ints
 from prefalign.errors import OutOfMemory
-from prefalign.model import Precision, autocast
-from prefalign.out_of_memory import is_out_of_memory
+from prefalign.models.loading import Precision, autocast
 from prefalign.preflight.device import available_memory
+from prefalign.survival.out_of_memory import is_out_of_memory
 
 ENOUGH = {"cpu": 4096}
 """Tokens of a pass, by device, beyond which larger ones are no faster."""

@@ -18,7 +18,7 @@ from prefdata.errors import PrefError
 if TYPE_CHECKING:
     from prefalign.config import Model
     from prefalign.engine.logps import Batch
-    from prefalign.model import Precision
+    from prefalign.models.loading import Precision
 
 
 class Pace:

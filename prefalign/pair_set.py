@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from prefalign.config import RunConfig
 from prefalign.labels import label_probabilities
 from prefalign.losses import loss_of
+from prefalign.models.tokenizer import tokenizer_of
 from prefalign.preflight.findings import refuse_fatal
 from prefalign.progress import Phase, Reporter
 from prefalign.record import DataRecord
 from prefalign.tokenise import TokenStore, tokenise
-from prefalign.tokenizer import tokenizer_of
 from prefdata import read_pairs
 from prefdata.io.manifest import sha256, sibling, stated_terms
 

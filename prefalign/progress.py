@@ -11,7 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from prefalign.duration import duration
+from prefalign.units import duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

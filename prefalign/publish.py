@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from prefalign.adapters import ADAPTER_FILE
 from prefalign.card import is_hub_name
+from prefalign.models.adapters import ADAPTER_FILE
 from prefalign.record import MODEL_DIR, RUN_FILE
 from prefdata.errors import InputError
 from prefdata.publish import upload

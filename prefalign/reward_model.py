@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from prefalign.model import best_device
+from prefalign.models.loading import best_device
 from prefdata.errors import InputError
 from prefdata.tokens import load_tokenizer
 

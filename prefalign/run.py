@@ -16,17 +16,9 @@ from accelerate.utils import broadcast_object_list, gather_object
 from numpy.typing import NDArray
 from transformers import set_seed
 
-from prefalign.adapters import base_under, trains_adapters
 from prefalign.batches import global_batches, tokens_seen
 from prefalign.best import KeepBest, best_evaluation
 from prefalign.card import write_card
-from prefalign.checkpoints import (
-    Manifest,
-    Spent,
-    discard_leftovers,
-    read_manifest,
-    undamaged_checkpoint,
-)
 from prefalign.config import RunConfig
 from prefalign.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
 from prefalign.engine.compiled import compile_layers
@@ -35,13 +27,13 @@ from prefalign.engine.reference import reference_scores
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Ints, Layout
 from prefalign.errors import Interrupted, OutOfMemory
-from prefalign.identity import Identity, refuse_another_run, write_identity
 from prefalign.licence import stated_licence
 from prefalign.losses import NllParams, loss_of
 from prefalign.measure import FirstEvaluation, HeldOut, Instruments, Measured
 from prefalign.metrics import PairMetrics, PairScores, summarise
 from prefalign.micro_batch import Trial, find, largest, most_worth_trying
-from prefalign.model import (
+from prefalign.models.adapters import base_under, trains_adapters
+from prefalign.models.loading import (
     add_lora,
     best_device,
     choose_attention,
@@ -49,7 +41,7 @@ from prefalign.model import (
     resolve_precision,
     weights_digest,
 )
-from prefalign.out_of_memory import is_out_of_memory, scoring
+from prefalign.models.tokenizer import end_remark, tokenizer_of
 from prefalign.pace import UsefulWork
 from prefalign.pair_log import PairLog
 from prefalign.pair_set import PairSet, read_set
@@ -68,9 +60,17 @@ from prefalign.record import (
     write_run,
 )
 from prefalign.sharding import is_sharded, shard
-from prefalign.started import resume_line
-from prefalign.stopping import STOP, EvaluationStopped
-from prefalign.tokenizer import end_remark, tokenizer_of
+from prefalign.survival.checkpoints import (
+    Manifest,
+    Spent,
+    discard_leftovers,
+    read_manifest,
+    undamaged_checkpoint,
+)
+from prefalign.survival.identity import Identity, refuse_another_run, write_identity
+from prefalign.survival.out_of_memory import is_out_of_memory, scoring
+from prefalign.survival.started import resume_line
+from prefalign.survival.stopping import STOP, EvaluationStopped
 from prefalign.trainer import PreferenceTrainer, training_arguments
 from prefdata.errors import ConfigError
 

@@ -28,7 +28,7 @@ def write_samples(
     """
     if pairs is None or number == 0:
         return []
-    from prefalign.tokenizer import tokenizer_of
+    from prefalign.models.tokenizer import tokenizer_of
 
     chosen = spread(pairs, number)
     tokenizer = tokenizer_of(runs[0].base)
@@ -63,7 +63,7 @@ def _completions(
     runs: list[FinishedRun], pairs: pl.DataFrame, tokenizer: Any, reporter: Reporter
 ) -> dict[str, list[str]]:
     from prefalign.generate import complete
-    from prefalign.model import autocast
+    from prefalign.models.loading import autocast
 
     prompts = _prompts(tokenizer, pairs)
     reporter.begin("writing samples", len(runs) + 1, "models")

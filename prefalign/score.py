@@ -15,7 +15,7 @@ from prefalign.engine.collate import collate
 from prefalign.engine.logps import segment_logps
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Ints
-from prefalign.model import Precision, autocast
+from prefalign.models.loading import Precision, autocast
 
 if TYPE_CHECKING:
     import polars as pl

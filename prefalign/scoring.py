@@ -15,8 +15,8 @@ from prefalign.dataset import PairDataset
 from prefalign.engine.reference import kept_scores
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Layout
-from prefalign.model import Precision, choose_attention, weights_digest
-from prefalign.named_model import NamedModel
+from prefalign.models.loading import Precision, choose_attention, weights_digest
+from prefalign.models.named import NamedModel
 from prefalign.progress import Phase, Reporter
 from prefalign.score_table import Said, score_table, without_prompts
 from prefalign.tokenise import TokenStore, tokenise

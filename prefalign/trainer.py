@@ -29,7 +29,7 @@ from prefalign.engine.tree import Ints
 from prefalign.losses import Loss, LossParams, PairLogps
 from prefalign.measure import Instruments, Measured
 from prefalign.metrics import PairScores
-from prefalign.model import Precision
+from prefalign.models.loading import Precision
 from prefalign.pace import UsefulWork
 from prefalign.sharding import release
 from prefalign.summary import summary

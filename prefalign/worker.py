@@ -11,13 +11,13 @@ from pathlib import Path
 from prefalign.config import RunConfig
 from prefalign.errors import LostProcess, OutOfMemory, TrainingFailed
 from prefalign.launch import SUPERVISED, claim, is_finished
-from prefalign.orphans import end_with_parents
-from prefalign.outcome import before_the_first_step, write_outcome
 from prefalign.preflight import preflight
 from prefalign.processes import refuse_missing_processes
 from prefalign.progress import Console, Pipe, Reporter, Silence
-from prefalign.started import write_started
-from prefalign.stopping import Stopped
+from prefalign.survival.orphans import end_with_parents
+from prefalign.survival.outcome import before_the_first_step, write_outcome
+from prefalign.survival.started import write_started
+from prefalign.survival.stopping import Stopped
 from prefdata.errors import PrefError
 
 _log = logging.getLogger("prefalign")
@@ -109,7 +109,7 @@ def as_failure(error: BaseException, config: RunConfig) -> PrefError:
     if isinstance(error, Stopped):
         return before_the_first_step(error.number)
     _log.error("training stopped", exc_info=error)
-    from prefalign.out_of_memory import is_out_of_memory
+    from prefalign.survival.out_of_memory import is_out_of_memory
 
     if is_out_of_memory(error):
         return OutOfMemory(

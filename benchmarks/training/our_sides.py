@@ -21,7 +21,7 @@ from prefalign.engine.tree import Layout
 from prefalign.losses import LossParams, loss_of
 from prefalign.losses.orpo import Orpo
 from prefalign.measure import Instruments
-from prefalign.model import add_lora
+from prefalign.models.loading import add_lora
 from prefalign.progress import Silence
 from prefalign.score import score_share
 from prefalign.trainer import PreferenceTrainer, training_arguments

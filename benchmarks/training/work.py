@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from benchmarks.training.shapes import Shape
-from prefalign.model import Precision
+from prefalign.models.loading import Precision
 from prefalign.trainer import PreferenceTrainer
 
 Parts = list[Any]  # the micro-batches of a global batch, as a trainer takes them

@@ -60,7 +60,7 @@ def command(
     from prefalign.dataset import PairDataset
     from prefalign.engine.made_up import made_up_pairs
     from prefalign.engine.self_test import choose_layout
-    from prefalign.model import best_device, load_model, resolve_precision
+    from prefalign.models.loading import best_device, load_model, resolve_precision
 
     place = best_device(device)
     kind = resolve_precision(precision, place)

@@ -74,7 +74,7 @@ def command(
 
 def _target(config: RunConfig, gpu: str | None, device_memory: str | None) -> Target:
     """Returns what to plan for; memory that somebody names is that of a GPU, unless the run says cpu."""
-    from prefalign.model import best_device
+    from prefalign.models.loading import best_device
     from prefalign.plan import Target
     from prefalign.plan.hardware import GPUS, parse_bytes
 

@@ -44,7 +44,7 @@ def command(
       prefalign preview run.yaml -n 3
       prefalign preview run.yaml --test --set data.max_length=512 -o preview.html
     """
-    from prefalign.tokenizer import tokenizer_of
+    from prefalign.models.tokenizer import tokenizer_of
     from prefdata import read_pairs
     from prefdata.tokens.trainers import open_trainer
 

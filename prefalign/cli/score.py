@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from prefalign.config import Data
-    from prefalign.named_model import NamedModel
+    from prefalign.models.named import NamedModel
 
 _SUFFIXES = (".parquet", ".jsonl")
 
@@ -96,7 +96,7 @@ def command(
     warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries, about themselves
     _refuse(models, output)
     with _one_message():
-        from prefalign.named_model import find_model
+        from prefalign.models.named import find_model
 
         policies = [find_model(name, trust_remote_code=trust_remote_code) for name in models]
         base = find_model(reference, trust_remote_code=trust_remote_code) if reference else None
@@ -141,7 +141,7 @@ def _score(
     from accelerate import PartialState
     from transformers.utils import logging
 
-    from prefalign.model import resolve_precision
+    from prefalign.models.loading import resolve_precision
     from prefalign.progress import Console, Silence
     from prefalign.scoring import Asking, score_models
     from prefdata import read_pairs

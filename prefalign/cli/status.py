@@ -22,7 +22,7 @@ def command(run: Path, *, as_json: bool) -> None:
       prefalign status out/dpo --json
     """
     from prefalign.status import status
-    from prefalign.status_text import lines
+    from prefalign.status.text import lines
 
     found = status(run)
     if as_json:

@@ -53,13 +53,13 @@ def command(
       prefalign train run.yaml --set optim.learning_rate=1e-5
       accelerate launch -m prefalign train run.yaml
     """
-    from prefalign.stopping import STOP, Stopped
+    from prefalign.survival.stopping import STOP, Stopped
 
     with STOP.heard():
         try:
             _train(run_file, settings, accelerate, resume=resume, overwrite=overwrite)
         except Stopped as stopped:
-            from prefalign.outcome import before_the_first_step
+            from prefalign.survival.outcome import before_the_first_step
 
             raise before_the_first_step(stopped.number) from None
 
@@ -74,8 +74,8 @@ def _train(
 ) -> None:
     from prefalign.config import load_run
     from prefalign.launch import claim, is_worker, launch, settle_environment
+    from prefalign.models.without_torch import forgo_torch
     from prefalign.preflight import preflight, remarks
-    from prefalign.without_torch import forgo_torch
 
     settle_environment()
     config = load_run(run_file, settings)

@@ -18,7 +18,7 @@ from prefalign.dataset import PairDataset
 from prefalign.engine.logps import base_of
 from prefalign.engine.self_test import TOLERANCE, Trial, attempt, together, worst_rms
 from prefalign.engine.tree import Ints
-from prefalign.model import Precision, autocast
+from prefalign.models.loading import Precision, autocast
 from prefdata.errors import InputError
 
 

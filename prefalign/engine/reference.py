@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from prefalign.cache import cache_dir, once
 from prefalign.dataset import PairDataset
 from prefalign.engine.logps import without_adapters
-from prefalign.model import Precision
+from prefalign.models.loading import Precision
 from prefalign.score import Progress, score_frame, score_share
 from prefdata.errors import InputError
 
@@ -52,7 +52,7 @@ def reference_scores(
     Args:
         model: the start of the training, on `device`.
         data: the pairs, in a layout that `model` is ready for.
-        digest: `prefalign.model.weights_digest` of that start.
+        digest: `prefalign.models.loading.weights_digest` of that start.
         with_adapters: adapters are part of it; new ones are not, and are switched off meanwhile.
         micro_batch_size: pairs per forward pass of one process.
         device: where the model is.

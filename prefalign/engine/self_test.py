@@ -20,7 +20,7 @@ from prefalign.engine.collate import collate
 from prefalign.engine.head import TokenScores
 from prefalign.engine.logps import base_of, score_tokens, target_logps
 from prefalign.engine.tree import Ints, Layout
-from prefalign.model import Precision, autocast
+from prefalign.models.loading import Precision, autocast
 from prefdata.errors import InputError
 
 LAYOUTS: tuple[Layout, ...] = ("shared", "packed", "padded")

@@ -15,7 +15,7 @@ from prefalign.engine.trl_tokens import accumulate, build
 from prefalign.losses.choice import weights
 from prefalign.losses.dpo import Dpo
 from prefalign.measure import Instruments, Measured
-from prefalign.model import Precision
+from prefalign.models.loading import Precision
 from prefalign.tokenise import TokenStore
 from prefalign.trainer import argument_values
 from prefdata.errors import ConfigError

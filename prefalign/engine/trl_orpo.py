@@ -14,7 +14,7 @@ from prefalign.config import RunConfig
 from prefalign.engine.trl_tokens import accumulate, build, labelled_row
 from prefalign.losses.orpo import Orpo
 from prefalign.measure import Instruments, Measured
-from prefalign.model import Precision
+from prefalign.models.loading import Precision
 from prefalign.tokenise import TokenStore
 from prefalign.trainer import argument_values
 from prefdata.errors import ConfigError

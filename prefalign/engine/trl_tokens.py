@@ -9,9 +9,9 @@ from transformers import TrainingArguments
 
 from prefalign.config import RunConfig
 from prefalign.measure import Instruments, Measured
-from prefalign.model import lora_config
+from prefalign.models.loading import lora_config
+from prefalign.models.tokenizer import tokenizer_of
 from prefalign.tokenise import TokenStore
-from prefalign.tokenizer import tokenizer_of
 from prefdata.errors import ConfigError
 
 T = TypeVar("T", bound=Measured)

@@ -115,7 +115,7 @@ def _setup(config: RunConfig, shape: Shape, layout: Layout, target: Target, long
     import torch
 
     from prefalign.launch import process_count
-    from prefalign.model import SHORT, resolve_precision
+    from prefalign.models.loading import SHORT, resolve_precision
     from prefalign.plan.memory import Setup
 
     on_cpu = target.device == "cpu"
@@ -166,7 +166,7 @@ def _memory(config: RunConfig, setup: Setup, totals: Totals, target: Target) -> 
     if target.device == "cpu":
         import psutil
 
-        from prefalign.model import locate
+        from prefalign.models.loading import locate
         from prefalign.plan.loading import loading_bytes
         from prefalign.plan.memory import fragmentation_bytes, kernel_bytes
 
@@ -189,8 +189,8 @@ def _memory(config: RunConfig, setup: Setup, totals: Totals, target: Target) -> 
 
 def _data(config: RunConfig, train: PairSet, test: PairSet | None) -> Data:
     """Returns the table of lengths around the run's own max_length."""
+    from prefalign.models.tokenizer import tokenizer_of
     from prefalign.tokenise import tokenise
-    from prefalign.tokenizer import tokenizer_of
     from prefdata import read_pairs
     from prefdata.tokens.lengths import length_table, offered, pair_lengths, recommend
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prefalign import config
-from prefalign.adapters import base_under
+from prefalign.models.adapters import base_under
 
 if TYPE_CHECKING:
     from prefalign.engine.tree import Layout
@@ -58,7 +58,7 @@ def read_shape(model: config.Model) -> tuple[Shape, Layout]:
     Raises:
         InputError: there is no such model, or it is no causal language model.
     """
-    from prefalign.model import adapter_settings
+    from prefalign.models.loading import adapter_settings
 
     skeleton = _skeleton(model)
     sizes = _sizes(skeleton)
@@ -105,7 +105,7 @@ def _skeleton(model: config.Model) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from prefalign.model import locate, unloadable
+    from prefalign.models.loading import locate, unloadable
 
     source, options = locate(base_under(model.name) or model.name)
     options.pop("quantization_config", None)

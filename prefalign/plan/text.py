@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from prefalign.duration import duration
 from prefalign.plan import SHARE_CUT
 from prefalign.plan.record import Flops, Memory, Plan, Setting
+from prefalign.units import bytes_text, duration
 
 _INDENT = "  "
 _PHASES = {
@@ -131,17 +131,6 @@ def _fit(plan: Plan, memory: Memory) -> str:
         " hardware.gradient_checkpointing=true"
     )
     return f"{bytes_text(memory.peak)} {verdict} {bytes_text(fit.device_memory)} ({kept}){remedy}"
-
-
-def bytes_text(number: int) -> str:
-    """Returns an amount of memory as people say it.
-
-    >>> bytes_text(1_500_000), bytes_text(80_000_000_000)
-    ('1.5 MB', '80.00 GB')
-    """
-    if number == 0:
-        return "none"
-    return f"{number / 1e9:.2f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"
 
 
 def _short(number: int) -> str:

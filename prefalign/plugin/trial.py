@@ -13,7 +13,7 @@ from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.logps import base_of
 from prefalign.engine.self_test import TOLERANCE, Trial, Verdict, attempt, worst_rms
 from prefalign.engine.tree import Layout
-from prefalign.model import Precision
+from prefalign.models.loading import Precision
 from prefalign.plugin.collator import PackingCollator
 
 _PACKED: tuple[Layout, ...] = ("shared", "packed")

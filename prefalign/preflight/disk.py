@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from prefalign.checkpoints import KEPT
 from prefalign.config import Output, RunConfig
 from prefalign.plan.activations import FP32
 from prefalign.plan.shape import Shape
-from prefalign.plan.text import bytes_text
 from prefalign.preflight.problem import Problem
+from prefalign.survival.checkpoints import KEPT
+from prefalign.units import bytes_text
 
 
 class Written(NamedTuple):

@@ -25,10 +25,10 @@ from prefalign.plan.memory import (
     update_memory,
 )
 from prefalign.plan.reads import Reads
-from prefalign.plan.text import bytes_text
 from prefalign.preflight.device import Device
 from prefalign.preflight.model import ModelFiles
 from prefalign.preflight.size import rough_shape
+from prefalign.units import bytes_text
 
 _PROCESS = 600_000_000
 """Bytes of a CPU process with torch and transformers loaded, measured."""

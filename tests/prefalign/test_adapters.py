@@ -21,7 +21,7 @@ from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.logps import score_tokens, segment_logps
 from prefalign.engine.tree import Layout
 from prefalign.merge import merge
-from prefalign.model import load_model, weights_digest
+from prefalign.models.loading import load_model, weights_digest
 from prefalign.pair_set import read_set
 from prefalign.progress import Silence
 from prefalign.record import RunRecord, read_metrics, read_run

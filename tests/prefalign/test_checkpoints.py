@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefalign.checkpoints import (
+from prefalign.survival.checkpoints import (
     MANIFEST,
     Saving,
     Spent,

@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from prefalign.checkpoints import damage
 from prefalign.config import RunConfig
-from prefalign.divergence import PATIENCE, too_high_since
 from prefalign.errors import Diverged
 from prefalign.progress import Silence
 from prefalign.record import read_metrics
 from prefalign.run import train
+from prefalign.survival.checkpoints import damage
+from prefalign.survival.divergence import PATIENCE, too_high_since
 from tests.prefalign.toys import write_toy_pairs
 
 

@@ -152,7 +152,7 @@ IMPORTED = """
 import sys
 from prefalign.config import load_run
 from prefalign.preflight import preflight, remarks
-from prefalign.without_torch import forgo_torch
+from prefalign.models.without_torch import forgo_torch
 config = load_run("run.yaml")
 forgo_torch(config.model)
 train = preflight(config, "run.yaml")

@@ -8,7 +8,7 @@ import pytest
 
 from prefalign.config import Model
 from prefalign.generate import complete
-from prefalign.model import load_model
+from prefalign.models.loading import load_model
 from prefdata.tokens import load_tokenizer
 
 PROMPTS = ["Hi", "Write a short poem about the sea, about waves that rise and waves that fall."]

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from prefalign.compare import compare
 from prefalign.config import Lora, Model, RunConfig
 from prefalign.merge import merge
-from prefalign.model import load_base, load_trained
+from prefalign.models.loading import load_base, load_trained
 from prefalign.plan.memory import Setup
 from prefalign.plan.shape import read_shape
 from prefdata.errors import InputError, MissingExtra
@@ -97,7 +97,7 @@ def test_what_cannot_be_quantised(
             | {"engine": "trl"}
         )
     monkeypatch.setattr(
-        "prefalign.quantised.find_spec", lambda _: None
+        "prefalign.models.quantised.find_spec", lambda _: None
     )  # as if it were not installed
     with pytest.raises(MissingExtra) as missing:
         load_base(Model(name=str(tiny_model), lora=Lora(), quantization="nf4"), "fp32")

@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-from prefalign.checkpoints import MANIFEST, damage, newest_checkpoint
 from prefalign.config import RunConfig
 from prefalign.errors import Interrupted, TrainingFailed
-from prefalign.identity import (
+from prefalign.progress import Silence
+from prefalign.record import read_metrics, read_run
+from prefalign.run import train
+from prefalign.survival.checkpoints import MANIFEST, damage, newest_checkpoint
+from prefalign.survival.identity import (
     Identity,
     read_identity,
     refuse_another_run,
     refuse_other_settings,
     write_identity,
 )
-from prefalign.progress import Silence
-from prefalign.record import read_metrics, read_run
-from prefalign.run import train
-from prefalign.stopping import Stopped
+from prefalign.survival.stopping import Stopped
 from prefdata.errors import PrefError
 from tests.prefalign.listener import Listener
 from tests.prefalign.toys import write_toy_pairs

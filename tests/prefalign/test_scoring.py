@@ -19,11 +19,11 @@ from peft import PeftModel
 from polars.testing import assert_frame_equal
 from transformers import AutoModelForCausalLM
 
-from prefalign.checkpoints import MANIFEST
 from prefalign.config import Data, RunConfig
 from prefalign.progress import Silence
 from prefalign.run import train
 from prefalign.score_table import without_prompts
+from prefalign.survival.checkpoints import MANIFEST
 from prefalign.tokenise import TokenCounts, TokenStore, tokenise
 from prefdata.scores import read_scores
 from prefdata.tokens import load_tokenizer

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefalign.config import load_run
-from prefalign.curve import curve
 from prefalign.progress import Silence
 from prefalign.run import train
-from prefalign.started import Started
 from prefalign.status import status
+from prefalign.status.curve import curve
+from prefalign.survival.started import Started
 from tests.command import prefalign
 from tests.prefalign.toys import write_toy_pairs
 

@@ -12,12 +12,12 @@ from typing import Any
 import psutil
 import pytest
 
-from prefalign.checkpoints import damage
 from prefalign.config import load_run
 from prefalign.errors import Interrupted
 from prefalign.progress import Silence
 from prefalign.run import train
-from prefalign.stopping import ECHO
+from prefalign.survival.checkpoints import damage
+from prefalign.survival.stopping import ECHO
 from tests.prefalign.listener import Listener
 from tests.prefalign.toys import write_toy_pairs
 from tests.prefalign.workplace import TRAIN, Workplace

@@ -9,9 +9,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from prefalign.config import Model, RunConfig
+from prefalign.models.tokenizer import end_remark, tokenizer_of
 from prefalign.progress import Silence
 from prefalign.run import train
-from prefalign.tokenizer import end_remark, tokenizer_of
 from prefdata.errors import InputError
 from prefdata.tokens import render_frame
 from prefdata.tokens.templates import template_names

@@ -17,7 +17,6 @@ from torch._inductor.utils import fresh_cache
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from prefalign import run as run_module
-from prefalign.checkpoints import newest_checkpoint
 from prefalign.config import RunConfig
 from prefalign.dataset import PairDataset, epoch_order
 from prefalign.errors import Diverged
@@ -25,6 +24,7 @@ from prefalign.pair_set import read_set
 from prefalign.progress import Silence
 from prefalign.record import RunRecord, read_run
 from prefalign.run import Run, train
+from prefalign.survival.checkpoints import newest_checkpoint
 from tests.prefalign.toys import write_toy_pairs
 
 

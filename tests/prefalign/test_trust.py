@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefalign.config import Model
-from prefalign.model import load_model
+from prefalign.models.loading import load_model
 from prefalign.plan.shape import read_shape
 from prefdata.errors import InputError
 from prefdata.tokens import load_tokenizer

@@ -9,10 +9,10 @@ import torch
 
 from prefalign.config import RunConfig
 from prefalign.errors import Diverged, OutOfMemory
-from prefalign.out_of_memory import scoring
-from prefalign.outcome import write_outcome
 from prefalign.progress import Console, Phase, Pipe, relay
-from prefalign.stopping import Stopped
+from prefalign.survival.out_of_memory import scoring
+from prefalign.survival.outcome import write_outcome
+from prefalign.survival.stopping import Stopped
 from prefalign.worker import as_failure
 from prefdata.errors import InputError
 

@@ -12,7 +12,7 @@ from prefalign.dataset import PairDataset
 from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.logps import base_of, score_tokens, segment_logps
 from prefalign.engine.offload import OffloadedActivations
-from prefalign.model import autocast
+from prefalign.models.loading import autocast
 from tests.prefalign.toys import token_table, whole_batch
 
 CPU = torch.device("cpu")

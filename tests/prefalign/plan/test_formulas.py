@@ -11,7 +11,7 @@ from prefalign.dataset import PairDataset
 from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.collate import collate
 from prefalign.engine.logps import score_tokens, target_logps
-from prefalign.model import add_lora, autocast, load_model
+from prefalign.models.loading import add_lora, autocast, load_model
 from prefalign.plan.activations import Numbers, kept_bytes
 from prefalign.plan.flops import forward
 from prefalign.plan.reads import Reads, reads, triangle

@@ -13,8 +13,8 @@ import torch
 import xxhash
 
 from prefalign import config
-from prefalign.adapters import ADAPTER_FILE, base_under, refuse_two_adapters, trains_adapters
-from prefalign.quantised import loading_options
+from prefalign.models.adapters import ADAPTER_FILE, base_under, refuse_two_adapters, trains_adapters
+from prefalign.models.quantised import loading_options
 from prefdata.errors import InputError
 from prefdata.tokens.load import CODE_OF_ITS_OWN
 
@@ -188,7 +188,7 @@ def adapter_settings(model: config.Model) -> LoraConfig | None:
     """Returns the settings, in PEFT's words, of the adapters that a run trains; None for all weights.
 
     Raises:
-        InputError: see `prefalign.adapters`.
+        InputError: see `prefalign.models.adapters`.
     """
     from peft import PeftConfig
 

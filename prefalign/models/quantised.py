@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from prefalign import config
-from prefalign.adapters import trains_adapters
+from prefalign.models.adapters import trains_adapters
 from prefdata.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:

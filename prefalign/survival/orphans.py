@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from prefalign.stopping import STOP
+from prefalign.survival.stopping import STOP
 
 if TYPE_CHECKING:
     import psutil

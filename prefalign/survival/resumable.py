@@ -19,7 +19,8 @@ from safetensors import SafetensorError
 from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
 
-from prefalign.checkpoints import (
+from prefalign.errors import TrainingFailed
+from prefalign.survival.checkpoints import (
     Saving,
     Spent,
     checkpoints,
@@ -27,11 +28,10 @@ from prefalign.checkpoints import (
     newest_checkpoint,
     step_of,
 )
-from prefalign.divergence import too_high_since
-from prefalign.errors import TrainingFailed
-from prefalign.plan.text import bytes_text
-from prefalign.started import resume_line
-from prefalign.stopping import EvaluationStopped
+from prefalign.survival.divergence import too_high_since
+from prefalign.survival.started import resume_line
+from prefalign.survival.stopping import EvaluationStopped
+from prefalign.units import bytes_text
 from prefdata.errors import PrefError
 
 _log = logging.getLogger("prefalign")

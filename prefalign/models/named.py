@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefalign.adapters import base_under
-from prefalign.checkpoints import newest_checkpoint
 from prefalign.config import Data, Lora, Model
+from prefalign.models.adapters import base_under
 from prefalign.record import MODEL_DIR, RUN_FILE, read_run
+from prefalign.survival.checkpoints import newest_checkpoint
 from prefdata.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from prefalign.model import Precision
+    from prefalign.models.loading import Precision
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class NamedModel:
         Raises:
             InputError: there is none, or it is no causal language model.
         """
-        from prefalign.model import load_model, load_trained
+        from prefalign.models.loading import load_model, load_trained
 
         if self.trained is None:
             return load_model(self.block, precision)
@@ -64,7 +64,7 @@ class NamedModel:
         Raises:
             InputError: it cannot be loaded, or has no chat template.
         """
-        from prefalign.tokenizer import tokenizer_of
+        from prefalign.models.tokenizer import tokenizer_of
 
         return tokenizer_of(self.block)
 

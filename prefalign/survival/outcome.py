@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from prefalign.errors import Interrupted, LostProcess, TrainingFailed
-from prefalign.started import resume_line
-from prefalign.stopping import SIGNALS
+from prefalign.survival.started import resume_line
+from prefalign.survival.stopping import SIGNALS
 from prefdata.errors import PrefError
 
 OUTCOME_FILE = "outcome.json"

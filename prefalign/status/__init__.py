@@ -8,10 +8,10 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from prefalign.checkpoints import newest_checkpoint
-from prefalign.outcome import OUTCOME_FILE, read_outcome
 from prefalign.record import METRICS_FILE, RUN_FILE, RunRecord, read_metrics, read_run
-from prefalign.started import Started, read_started
+from prefalign.survival.checkpoints import newest_checkpoint
+from prefalign.survival.outcome import OUTCOME_FILE, read_outcome
+from prefalign.survival.started import Started, read_started
 from prefdata.errors import InputError
 
 State: TypeAlias = Literal["running", "finished", "stopped", "dead", "elsewhere"]

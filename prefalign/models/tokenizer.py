@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefalign.adapters import base_under
 from prefalign.config import Model
+from prefalign.models.adapters import base_under
 from prefdata.tokens import load_tokenizer
 from prefdata.tokens.ends import unheeded_end
 

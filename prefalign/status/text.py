@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prefalign.curve import curve
-from prefalign.duration import duration
 from prefalign.status import Point, Status
+from prefalign.status.curve import curve
+from prefalign.units import duration
 
 _MEANINGS = {
     "running": "running",
