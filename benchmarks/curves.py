@@ -17,9 +17,9 @@ import polars as pl
 import yaml
 
 from prefalign.config import RunConfig
-from prefalign.dataset import PairDataset, epoch_order
+from prefalign.data.dataset import PairDataset, epoch_order
+from prefalign.data.pair_set import read_set
 from prefalign.demo.model import find_model
-from prefalign.pair_set import read_set
 from prefalign.progress import Silence
 from prefalign.run import train
 from prefdata.conversion import convert

@@ -33,11 +33,11 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.plant import swapped
 from benchmarks.report import machine, table
 from prefalign.config import RunConfig, load_run
+from prefalign.data.pair_set import read_set
 from prefalign.demo import script
 from prefalign.demo.model import find_model
 from prefalign.metrics import PairScores, bootstrap, margins, wins
-from prefalign.pair_set import read_set
-from prefalign.record import PAIRS_FILE, RUN_FILE, TRAINED_FILE
+from prefalign.records.run import PAIRS_FILE, RUN_FILE, TRAINED_FILE
 from prefdata import __version__, read_pairs
 from prefdata.checks import Evidence, indexed
 from prefdata.frame import PAIRS

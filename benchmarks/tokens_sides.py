@@ -23,7 +23,7 @@ from typing import Any
 
 import polars as pl
 
-from prefalign.peak import peak_resident
+from prefalign.training.peak import peak_resident
 
 WHOLE = 1_000_000_000  # a max_length that nothing reaches
 MAX_LENGTH = 256

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefalign.comparable import refuse_differences, remarks
-from prefalign.comparison import (
+from prefalign.comparison.comparable import refuse_differences, remarks
+from prefalign.comparison.finished import FinishedRun, find_runs
+from prefalign.comparison.held_out import Evidence, gather
+from prefalign.comparison.opinions import judge_opinion, reward_opinion
+from prefalign.comparison.record import (
     UNTOUCHED,
     Common,
     Comparison,
@@ -18,13 +21,10 @@ from prefalign.comparison import (
     Run,
     Sample,
 )
-from prefalign.finished import FinishedRun, find_runs
-from prefalign.held_out import Evidence, gather
+from prefalign.comparison.samples import write_samples
 from prefalign.metrics import RESAMPLES, contrast, summarise
-from prefalign.opinions import judge_opinion, reward_opinion
 from prefalign.progress import Reporter, Silence
-from prefalign.record import RunRecord, read_metrics
-from prefalign.samples import write_samples
+from prefalign.records.run import RunRecord, read_metrics
 from prefdata.errors import InputError
 
 _SEED = 0

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from prefalign.config import RunConfig
 from prefalign.progress import Console, relay
-from prefalign.record import METRICS_FILE, MODEL_DIR, RUN_FILE
+from prefalign.records.run import METRICS_FILE, MODEL_DIR, RUN_FILE
 from prefalign.survival.checkpoints import MANIFEST, newest_checkpoint
 from prefalign.survival.identity import IDENTITY_FILE, refuse_other_settings
 from prefalign.survival.orphans import PARENT

@@ -16,22 +16,17 @@ from accelerate.utils import broadcast_object_list, gather_object
 from numpy.typing import NDArray
 from transformers import set_seed
 
-from prefalign.batches import global_batches, tokens_seen
-from prefalign.best import KeepBest, best_evaluation
-from prefalign.card import write_card
 from prefalign.config import RunConfig
-from prefalign.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
+from prefalign.data.batches import global_batches, tokens_seen
+from prefalign.data.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
+from prefalign.data.pair_set import PairSet, read_set
 from prefalign.engine.compiled import compile_layers
 from prefalign.engine.logps import base_of
-from prefalign.engine.reference import reference_scores
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Ints, Layout
 from prefalign.errors import Interrupted, OutOfMemory
-from prefalign.licence import stated_licence
 from prefalign.losses import NllParams, loss_of
-from prefalign.measure import FirstEvaluation, HeldOut, Instruments, Measured
 from prefalign.metrics import PairMetrics, PairScores, summarise
-from prefalign.micro_batch import Trial, find, largest, most_worth_trying
 from prefalign.models.adapters import base_under, trains_adapters
 from prefalign.models.loading import (
     add_lora,
@@ -42,12 +37,11 @@ from prefalign.models.loading import (
     weights_digest,
 )
 from prefalign.models.tokenizer import end_remark, tokenizer_of
-from prefalign.pace import UsefulWork
-from prefalign.pair_log import PairLog
-from prefalign.pair_set import PairSet, read_set
-from prefalign.peak import peak_resident
 from prefalign.progress import Phase, Reporter
-from prefalign.record import (
+from prefalign.publishing.card import write_card
+from prefalign.publishing.licence import stated_licence
+from prefalign.records.pair_log import PairLog
+from prefalign.records.run import (
     EVALUATIONS_FILE,
     MODEL_DIR,
     TRAINED_FILE,
@@ -59,6 +53,7 @@ from prefalign.record import (
     write_pairs,
     write_run,
 )
+from prefalign.scoring.reference import reference_scores
 from prefalign.sharding import is_sharded, shard
 from prefalign.survival.checkpoints import (
     Manifest,
@@ -72,6 +67,11 @@ from prefalign.survival.out_of_memory import is_out_of_memory, scoring
 from prefalign.survival.started import resume_line
 from prefalign.survival.stopping import STOP, EvaluationStopped
 from prefalign.trainer import PreferenceTrainer, training_arguments
+from prefalign.training.best import KeepBest, best_evaluation
+from prefalign.training.measure import FirstEvaluation, HeldOut, Instruments, Measured
+from prefalign.training.micro_batch import Trial, find, largest, most_worth_trying
+from prefalign.training.pace import UsefulWork
+from prefalign.training.peak import peak_resident
 from prefdata.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -528,7 +528,7 @@ def _parameters_of_base(model: Any) -> int:
 
 def _trl_engine(config: RunConfig) -> ModuleType:
     """Returns the module that adapts TRL's trainer for the run's method."""
-    name = f"prefalign.engine.trl_{config.method.name}"
+    name = f"prefalign.trl.{config.method.name}"
     if find_spec(name) is None:
         problem = f"engine: there is no adapter to TRL for {config.method.name}"
         raise ConfigError([problem], source="engine trl", hint="use engine prefalign")

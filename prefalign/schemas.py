@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 SCHEMAS = {
-    "run": "prefalign.record:RunRecord",
-    "compare": "prefalign.comparison:Comparison",
+    "run": "prefalign.records.run:RunRecord",
+    "compare": "prefalign.comparison.record:Comparison",
     "sweep": "prefalign.sweep.record:Sweep",
     "run-plan": "prefalign.plan.record:Plan",
 }

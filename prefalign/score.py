@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prefalign.dataset import MicroBatch, PairDataset
+from prefalign.data.dataset import MicroBatch, PairDataset
 from prefalign.engine.bins import Limits
 from prefalign.engine.collate import collate
 from prefalign.engine.logps import segment_logps

@@ -2,7 +2,7 @@
 
 transformers.Trainer brings accelerate, optimiser, schedule, checkpoints and callbacks. Ours are the
 data loader (global batches that do not depend on processes) and `compute_loss` here, and what
-`prefalign.measure` does for every engine.
+`prefalign.training.measure` does for every engine.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import TrainingArguments
 
-from prefalign.batches import pair_tokens
 from prefalign.config import RunConfig
-from prefalign.dataset import GlobalBatches, PairDataset, PairLoader, load
+from prefalign.data.batches import pair_tokens
+from prefalign.data.dataset import GlobalBatches, PairDataset, PairLoader, load
 from prefalign.engine.gradient_cache import GlobalLoss, Randomness, ScoredPairs
 from prefalign.engine.logps import Batch, SegmentLogps, segment_logps
 from prefalign.engine.objective import pair_logps, share_of_loss
 from prefalign.engine.offload import OffloadedActivations
 from prefalign.engine.tree import Ints
 from prefalign.losses import Loss, LossParams, PairLogps
-from prefalign.measure import Instruments, Measured
 from prefalign.metrics import PairScores
 from prefalign.models.loading import Precision
-from prefalign.pace import UsefulWork
+from prefalign.records.summary import summary
 from prefalign.sharding import release
-from prefalign.summary import summary
+from prefalign.training.measure import Instruments, Measured
+from prefalign.training.pace import UsefulWork
 
 
 def argument_values(config: RunConfig, precision: Precision) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from prefalign.config import RunConfig
 from prefalign.errors import LostProcess, OutOfMemory, TrainingFailed
 from prefalign.launch import SUPERVISED, claim, is_finished
 from prefalign.preflight import preflight
-from prefalign.processes import refuse_missing_processes
+from prefalign.preflight.processes import refuse_missing_processes
 from prefalign.progress import Console, Pipe, Reporter, Silence
 from prefalign.survival.orphans import end_with_parents
 from prefalign.survival.outcome import before_the_first_step, write_outcome

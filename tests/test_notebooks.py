@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from prefalign.record import read_run
+from prefalign.records.run import read_run
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"

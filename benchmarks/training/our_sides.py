@@ -12,7 +12,7 @@ import torch
 from benchmarks.training.work import Side, Work, checkpointed, equal_adapters, new_model
 from prefalign import config
 from prefalign.config import RunConfig
-from prefalign.dataset import GlobalBatches, PairDataset
+from prefalign.data.dataset import GlobalBatches, PairDataset
 from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.bins import Limits
 from prefalign.engine.logps import base_of, score_tokens, without_adapters
@@ -20,11 +20,11 @@ from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Layout
 from prefalign.losses import LossParams, loss_of
 from prefalign.losses.orpo import Orpo
-from prefalign.measure import Instruments
 from prefalign.models.loading import add_lora
 from prefalign.progress import Silence
 from prefalign.score import score_share
 from prefalign.trainer import PreferenceTrainer, training_arguments
+from prefalign.training.measure import Instruments
 
 
 def ours(

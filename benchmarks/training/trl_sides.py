@@ -16,8 +16,8 @@ from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 from benchmarks.training.work import Parts, Side, Work, checkpointed, equal_adapters, new_model
 from prefalign import config
-from prefalign.engine.trl_tokens import labelled_row
 from prefalign.models.loading import lora_config
+from prefalign.trl.tokens import labelled_row
 
 
 def _everywhere(_device: torch.device) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.training.our_sides import InOrder
 from benchmarks.training.work import Work
 from prefalign import config
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.bins import Limits
 from prefalign.plan.flops import training
 from prefalign.plan.reads import reads

@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from prefalign.comparison import Comparison
+    from prefalign.comparison.record import Comparison
 
 _UNWRAPPED = 400  # columns
 _SHOWN, _JUDGED = 4, 64  # samples, unless a number is asked for

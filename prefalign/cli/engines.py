@@ -57,7 +57,7 @@ def command(
     import numpy as np
 
     from prefalign.config import Model
-    from prefalign.dataset import PairDataset
+    from prefalign.data.dataset import PairDataset
     from prefalign.engine.made_up import made_up_pairs
     from prefalign.engine.self_test import choose_layout
     from prefalign.models.loading import best_device, load_model, resolve_precision

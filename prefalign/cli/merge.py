@@ -37,7 +37,7 @@ def command(source: Path, output: Path, dtype: Literal["base", "fp32", "bf16"]) 
       prefalign merge out/dpo-lora/checkpoint-100 -o merged --dtype fp32
     """
     from prefalign.launch import settle_environment
-    from prefalign.merge import merge
+    from prefalign.publishing.merge import merge
 
     settle_environment()
     warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries, about themselves

@@ -25,7 +25,7 @@ def command(source: Path, name: str, *, private: bool, dry_run: bool) -> None:
       prefalign push out/dpo me/my-model --private
       prefalign push merged me/my-model --dry-run
     """
-    from prefalign.publish import model_folder, push
+    from prefalign.publishing.hub import model_folder, push
 
     if not OWNER_NAME.fullmatch(name):
         raise click.UsageError(f"'{name}' is not OWNER/NAME")

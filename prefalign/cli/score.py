@@ -143,7 +143,7 @@ def _score(
 
     from prefalign.models.loading import resolve_precision
     from prefalign.progress import Console, Silence
-    from prefalign.scoring import Asking, score_models
+    from prefalign.scoring.asking import Asking, score_models
     from prefdata import read_pairs
 
     logging.disable_progress_bar()

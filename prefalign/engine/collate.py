@@ -13,7 +13,7 @@ from prefalign.engine.logps import Batch
 from prefalign.engine.tree import Ints, Layout, Rows, arrange
 
 if TYPE_CHECKING:
-    from prefalign.dataset import MicroBatch, PairDataset
+    from prefalign.data.dataset import MicroBatch, PairDataset
 
 
 def collate(data: PairDataset, micro: MicroBatch, layout: Layout | None = None) -> Batch:

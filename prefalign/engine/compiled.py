@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.logps import base_of
 from prefalign.engine.self_test import TOLERANCE, Trial, attempt, together, worst_rms
 from prefalign.engine.tree import Ints

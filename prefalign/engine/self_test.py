@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prefalign.dataset import MicroBatch, PairDataset
+from prefalign.data.dataset import MicroBatch, PairDataset
 from prefalign.engine.attention import Unsupported, attend_plainly, attend_to_trees
 from prefalign.engine.collate import collate
 from prefalign.engine.head import TokenScores

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefalign.config import Data, Lora, Model
 from prefalign.models.adapters import base_under
-from prefalign.record import MODEL_DIR, RUN_FILE, read_run
+from prefalign.records.run import MODEL_DIR, RUN_FILE, read_run
 from prefalign.survival.checkpoints import newest_checkpoint
 from prefdata.errors import InputError
 

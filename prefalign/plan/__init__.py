@@ -17,8 +17,8 @@ from prefalign.plan.record import Data, Fit, Lengths, Memory, Plan, Time, Work
 from prefdata.errors import ConfigError
 
 if TYPE_CHECKING:
+    from prefalign.data.pair_set import PairSet
     from prefalign.engine.tree import Layout
-    from prefalign.pair_set import PairSet
     from prefalign.plan.memory import Setup
     from prefalign.plan.shape import Shape
     from prefalign.plan.totals import Totals
@@ -66,7 +66,7 @@ def make_plan(
     Raises:
         PrefError: pairs or model cannot be read, the pairs cannot be trained on, or the run is TRL's.
     """
-    from prefalign.pair_set import read_set
+    from prefalign.data.pair_set import read_set
     from prefalign.plan.shape import read_shape
     from prefalign.plan.sources import settings_of
 
@@ -141,7 +141,7 @@ def _totals(
     test: PairSet | None,
     reporter: Reporter,
 ) -> Totals:
-    from prefalign.dataset import PairDataset, pairs_seen
+    from prefalign.data.dataset import PairDataset, pairs_seen
     from prefalign.losses import NllParams
     from prefalign.plan.steps import steps_in_all
     from prefalign.plan.totals import totals

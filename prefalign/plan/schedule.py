@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from prefalign.batches import global_batches, pair_tokens
 from prefalign.config import RunConfig
-from prefalign.dataset import MicroBatch, PairDataset
+from prefalign.data.batches import global_batches, pair_tokens
+from prefalign.data.dataset import MicroBatch, PairDataset
 from prefalign.engine.bins import Limits
 from prefalign.engine.collate import collate
 from prefalign.plan.reads import Reads, reads

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from prefalign.config import RunConfig
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.losses import loss_of
 from prefalign.plan.flops import again, forward, training
 from prefalign.plan.memory import Held, Setup, reference_memory, step_memory, update_memory

@@ -15,11 +15,11 @@ from prefalign.preflight.disk import output_problems, space_problems, space_rema
 from prefalign.preflight.model import model_problems, read_files
 from prefalign.preflight.problem import Problem
 from prefalign.preflight.size import lora_problems, rough_shape
-from prefalign.tracking import untrackable
+from prefalign.preflight.tracking import untrackable
 from prefdata.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from prefalign.pair_set import PairSet
+    from prefalign.data.pair_set import PairSet
 
 
 def check_settings(
@@ -83,7 +83,7 @@ def preflight(config: RunConfig, source: str) -> PairSet:
     Raises:
         PrefError: settings or files are wrong, or the pairs cannot be trained on.
     """
-    from prefalign.pair_set import read_set
+    from prefalign.data.pair_set import read_set
 
     check_settings(config, source, ask_hub=True)
     train, *_ = [read_set(name, config) for _, name in sources(config)]

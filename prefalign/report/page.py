@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefalign.comparison import Comparison, Run
+from prefalign.comparison.record import Comparison, Run
 from prefalign.metrics import Estimate
 from prefalign.report import charts, table, words
 from prefalign.report.environment import environment

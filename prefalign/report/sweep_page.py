@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from prefalign.comparison import Run
+from prefalign.comparison.record import Run
 from prefalign.metrics import Estimate
 from prefalign.report.charts import DotChart, dot_chart
 from prefalign.report.curves import Curve, CurveChart, curve_chart

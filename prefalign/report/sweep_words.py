@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prefalign.comparison import Run
+from prefalign.comparison.record import Run
 from prefalign.metrics import Estimate
 from prefalign.report.words import percent, points, with_interval
 from prefalign.sweep.record import Outcome, Sweep

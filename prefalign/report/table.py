@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from prefalign.comparison import Comparison, Run
+from prefalign.comparison.record import Comparison, Run
 from prefalign.metrics import Estimate
-from prefalign.record import Cost
+from prefalign.records.run import Cost
 from prefalign.report import words
 
 NOTHING = "-"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prefalign.comparison import Comparison, Run
+from prefalign.comparison.record import Comparison, Run
 from prefalign.metrics import Estimate
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E")

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from prefalign.record import METRICS_FILE, RUN_FILE, RunRecord, read_metrics, read_run
+from prefalign.records.run import METRICS_FILE, RUN_FILE, RunRecord, read_metrics, read_run
 from prefalign.survival.checkpoints import newest_checkpoint
 from prefalign.survival.outcome import OUTCOME_FILE, read_outcome
 from prefalign.survival.started import Started, read_started

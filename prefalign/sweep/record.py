@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prefalign.comparison import Comparison, Run
+from prefalign.comparison.record import Comparison, Run
 
 SWEEP_FILE = "sweep.json"
 SWEEP_PAGE = "sweep.html"

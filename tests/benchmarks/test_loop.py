@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.loop import CURATED, FLIPPED, Found, Trial, accuracy
-from prefalign.record import PAIRS_FILE
+from prefalign.records.run import PAIRS_FILE
 
 
 def test_doubts_are_counted_where_the_flips_are() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from prefalign.comparison import (
+from prefalign.comparison.record import (
     UNTOUCHED,
     Common,
     Comparison,
@@ -18,7 +18,7 @@ from prefalign.comparison import (
     Turn,
 )
 from prefalign.metrics import RESAMPLES, PairScores, contrast, summarise
-from prefalign.record import Cost
+from prefalign.records.run import Cost
 
 PAIRS = 124
 

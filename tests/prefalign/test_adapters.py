@@ -16,15 +16,15 @@ from transformers import AutoModelForCausalLM
 
 from prefalign.compare import compare
 from prefalign.config import Model, RunConfig
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
+from prefalign.data.pair_set import read_set
 from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.logps import score_tokens, segment_logps
 from prefalign.engine.tree import Layout
-from prefalign.merge import merge
 from prefalign.models.loading import load_model, weights_digest
-from prefalign.pair_set import read_set
 from prefalign.progress import Silence
-from prefalign.record import RunRecord, read_metrics, read_run
+from prefalign.publishing.merge import merge
+from prefalign.records.run import RunRecord, read_metrics, read_run
 from prefalign.run import train
 from prefdata.errors import ConfigError, InputError
 from tests.prefalign.engine.test_logps import naive_sums

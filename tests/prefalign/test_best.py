@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 from safetensors.torch import load_file
 
-from prefalign.best import Best, best_evaluation
 from prefalign.compare import compare
 from prefalign.config import RunConfig
 from prefalign.errors import TrainingFailed
 from prefalign.progress import Silence
-from prefalign.record import RunRecord, read_metrics
+from prefalign.records.run import RunRecord, read_metrics
 from prefalign.run import train
+from prefalign.training.best import Best, best_evaluation
 from tests.prefalign.toys import write_toy_pairs
 
 

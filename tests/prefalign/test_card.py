@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from prefalign.card import card
 from prefalign.config import RunConfig
-from prefalign.licence import stated_licence
 from prefalign.progress import Silence
-from prefalign.record import RunRecord
+from prefalign.publishing.card import card
+from prefalign.publishing.licence import stated_licence
+from prefalign.records.run import RunRecord
 from prefalign.run import train
 from tests.prefalign.toys import write_toy_pairs
 

@@ -18,14 +18,14 @@ import polars as pl
 import pytest
 
 from prefalign.compare import compare
-from prefalign.comparison import UNTOUCHED, Comparison
+from prefalign.comparison.finished import find_runs
+from prefalign.comparison.record import UNTOUCHED, Comparison
+from prefalign.comparison.samples import spread
 from prefalign.config import RunConfig
-from prefalign.finished import find_runs
 from prefalign.metrics import Estimate
 from prefalign.progress import Silence
-from prefalign.record import RUN_FILE
+from prefalign.records.run import RUN_FILE
 from prefalign.run import train
-from prefalign.samples import spread
 from prefdata import read_pairs
 from prefdata.conversion import ConvertOptions, convert_to
 from prefdata.errors import ConfigError, InputError
@@ -314,7 +314,7 @@ def test_on_a_terminal_the_table_fits(runs: list[Path], columns: int) -> None:
 def test_json_fits_the_schema(runs: list[Path]) -> None:
     done = prefalign("compare", *runs, "--format", "json", "--samples", "0")
     assert done.returncode == 0, done.stderr
-    schema = json_schema("compare", {"compare": "prefalign.comparison:Comparison"})
+    schema = json_schema("compare", {"compare": "prefalign.comparison.record:Comparison"})
     jsonschema.validate(json.loads(done.stdout), schema)
     assert Comparison.model_validate_json(done.stdout).runs[0].name == UNTOUCHED
 

@@ -7,7 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefalign.dataset import GlobalBatches, MicroBatch, PairDataset, epoch_order, load, pairs_seen
+from prefalign.data.dataset import (
+    GlobalBatches,
+    MicroBatch,
+    PairDataset,
+    epoch_order,
+    load,
+    pairs_seen,
+)
 from prefalign.engine.bins import Limits
 from prefalign.engine.tree import Layout
 from tests.prefalign.toys import token_table, whole_batch

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from prefalign.config import RunConfig
 from prefalign.errors import Diverged
 from prefalign.progress import Silence
-from prefalign.record import read_metrics
+from prefalign.records.run import read_metrics
 from prefalign.run import train
 from prefalign.survival.checkpoints import damage
 from prefalign.survival.divergence import PATIENCE, too_high_since

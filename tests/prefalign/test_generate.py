@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from prefalign.comparison.generate import complete
 from prefalign.config import Model
-from prefalign.generate import complete
 from prefalign.models.loading import load_model
 from prefdata.tokens import load_tokenizer
 

@@ -12,7 +12,7 @@ import yaml
 from torch._dynamo.testing import CompileCounterWithBackend
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from prefalign.dataset import MicroBatch, PairDataset
+from prefalign.data.dataset import MicroBatch, PairDataset
 from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.collate import collate
 from prefalign.engine.logps import score_tokens, target_logps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prefalign.labels import label_probabilities
+from prefalign.data.labels import label_probabilities
 from prefdata.errors import InputError
 from prefdata.frame import pairs_table, to_polars
 from prefdata.types import Message, Origin, Pair, Vote

@@ -9,7 +9,7 @@ import pytest
 
 from prefalign.config import RunConfig
 from prefalign.launch import clear, is_worker, launch_line
-from prefalign.processes import asked_in
+from prefalign.preflight.processes import asked_in
 from prefdata.frame import pairs_table, to_polars
 from prefdata.types import Message, Origin, Pair
 from tests.prefalign.workplace import ACCELERATE, TRAIN, Workplace

@@ -15,7 +15,7 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
 from prefalign.launchers import launcher, launchers
-from prefalign.processes import asked_in
+from prefalign.preflight.processes import asked_in
 
 
 @pytest.fixture(params=launchers())

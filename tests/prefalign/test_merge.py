@@ -12,8 +12,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from prefalign.config import RunConfig
-from prefalign.merge import merge
 from prefalign.progress import Silence
+from prefalign.publishing.merge import merge
 from prefalign.run import train
 from prefdata.errors import InputError
 from tests.command import prefalign

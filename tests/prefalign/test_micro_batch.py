@@ -15,9 +15,9 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.self_test import choose_layout
-from prefalign.micro_batch import Trial, largest, longest, most_worth_trying
+from prefalign.training.micro_batch import Trial, largest, longest, most_worth_trying
 from prefdata.frame import pairs_table, to_polars
 from prefdata.types import Message, Origin, Pair
 from tests.prefalign.toys import WORDS, token_table

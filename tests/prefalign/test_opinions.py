@@ -17,13 +17,13 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForSequenceClassification
 
 from prefalign.compare import compare
-from prefalign.comparison import UNTOUCHED, Comparison, Sample, Turn
+from prefalign.comparison.judge import Judge
+from prefalign.comparison.opinions import judge_opinion, reward_opinion
+from prefalign.comparison.record import UNTOUCHED, Comparison, Sample, Turn
+from prefalign.comparison.reward_model import RewardModel
 from prefalign.config import Data
-from prefalign.judge import Judge
 from prefalign.metrics import PairScores, summarise
-from prefalign.opinions import judge_opinion, reward_opinion
 from prefalign.progress import Silence
-from prefalign.reward_model import RewardModel
 from prefalign.run import train
 from prefalign.tokenise import tokenise
 from prefdata.errors import InputError

@@ -14,17 +14,17 @@ import pytest
 import yaml
 from tensorboardX.proto.event_pb2 import Event
 
-from prefalign.batches import global_batches, pair_tokens
 from prefalign.config import RunConfig
-from prefalign.dataset import PairDataset
-from prefalign.pace import Pace, UsefulWork
-from prefalign.pair_set import read_set
+from prefalign.data.batches import global_batches, pair_tokens
+from prefalign.data.dataset import PairDataset
+from prefalign.data.pair_set import read_set
 from prefalign.plan.flops import training
 from prefalign.plan.schedule import training_passes
 from prefalign.plan.shape import read_shape
 from prefalign.progress import Silence
 from prefalign.run import train
 from prefalign.trainer import training_arguments
+from prefalign.training.pace import Pace, UsefulWork
 from tests.command import prefalign
 from tests.prefalign.toys import write_toy_pairs
 

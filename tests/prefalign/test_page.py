@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prefalign.comparison import Comparison
+from prefalign.comparison.record import Comparison
 from prefalign.metrics import Estimate, PairMetrics
 from prefalign.report import charts, words
 from prefalign.report.page import render

@@ -20,8 +20,8 @@ from polars.testing import assert_frame_equal
 from transformers import AutoModelForCausalLM
 
 from prefalign.config import Data, RunConfig
-from prefalign.pair_log import SCHEMA, PairLog
 from prefalign.progress import Silence
+from prefalign.records.pair_log import SCHEMA, PairLog
 from prefalign.run import train
 from prefalign.tokenise import tokenise
 from prefdata.errors import ConfigError

@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
-from prefalign.peak import peak_resident
+from prefalign.training.peak import peak_resident
 
-SAYS_ITS_PEAK = "from prefalign.peak import peak_resident; print(peak_resident())"
+SAYS_ITS_PEAK = "from prefalign.training.peak import peak_resident; print(peak_resident())"
 
 
 def test_memory_that_was_held_and_let_go_counts() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prefalign.config import Data
-from prefalign.preflight.findings import refuse_fatal
+from prefalign.data.findings import refuse_fatal
 from prefalign.tokenise import tokenise
 from prefdata.errors import PrefError
 from prefdata.tokens import load_tokenizer

@@ -10,10 +10,10 @@ from transformers import AutoModelForCausalLM
 
 from prefalign.compare import compare
 from prefalign.config import Lora, Model, RunConfig
-from prefalign.merge import merge
 from prefalign.models.loading import load_base, load_trained
 from prefalign.plan.memory import Setup
 from prefalign.plan.shape import read_shape
+from prefalign.publishing.merge import merge
 from prefdata.errors import InputError, MissingExtra
 from tests.prefalign.test_adapters import Bench
 

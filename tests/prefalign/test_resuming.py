@@ -13,7 +13,7 @@ import pytest
 from prefalign.config import RunConfig
 from prefalign.errors import Interrupted, TrainingFailed
 from prefalign.progress import Silence
-from prefalign.record import read_metrics, read_run
+from prefalign.records.run import read_metrics, read_run
 from prefalign.run import train
 from prefalign.survival.checkpoints import MANIFEST, damage, newest_checkpoint
 from prefalign.survival.identity import (

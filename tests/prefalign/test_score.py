@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM
 
 from prefalign.config import Data
 from prefalign.metrics import PairScores
+from prefalign.records.summary import summary
 from prefalign.score import score
-from prefalign.summary import summary
 from prefalign.tokenise import TokenStore, tokenise
 from prefdata.tokens import load_tokenizer
 from tests.prefalign.toys import write_toy_pairs

@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM
 from prefalign.config import Data, RunConfig
 from prefalign.progress import Silence
 from prefalign.run import train
-from prefalign.score_table import without_prompts
+from prefalign.scoring.table import without_prompts
 from prefalign.survival.checkpoints import MANIFEST
 from prefalign.tokenise import TokenCounts, TokenStore, tokenise
 from prefdata.scores import read_scores

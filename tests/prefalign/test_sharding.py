@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from prefalign.config import load_run
 from prefalign.progress import Silence
-from prefalign.record import read_run
+from prefalign.records.run import read_run
 from prefalign.run import train
 from prefalign.sharding import refuse_untested
 from prefdata.errors import PrefError

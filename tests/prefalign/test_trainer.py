@@ -18,11 +18,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from prefalign import run as run_module
 from prefalign.config import RunConfig
-from prefalign.dataset import PairDataset, epoch_order
+from prefalign.data.dataset import PairDataset, epoch_order
+from prefalign.data.pair_set import read_set
 from prefalign.errors import Diverged
-from prefalign.pair_set import read_set
 from prefalign.progress import Silence
-from prefalign.record import RunRecord, read_run
+from prefalign.records.run import RunRecord, read_run
 from prefalign.run import Run, train
 from prefalign.survival.checkpoints import newest_checkpoint
 from tests.prefalign.toys import write_toy_pairs

@@ -13,13 +13,13 @@ from trl import DPOTrainer
 from trl.experimental.orpo import ORPOTrainer
 
 from prefalign.config import RunConfig
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.logps import segment_logps
 from prefalign.engine.objective import pair_logps, share_of_loss
 from prefalign.losses import NllParams
-from prefalign.measure import Measured
 from prefalign.progress import Silence
 from prefalign.run import Run, train
+from prefalign.training.measure import Measured
 from prefdata.errors import ConfigError
 from tests.prefalign.toys import whole_batch, write_toy_pairs
 

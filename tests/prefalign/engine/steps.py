@@ -10,7 +10,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from prefalign.dataset import GlobalBatches, MicroBatch, PairDataset
+from prefalign.data.dataset import GlobalBatches, MicroBatch, PairDataset
 from prefalign.engine.bins import Limits
 from prefalign.engine.collate import collate
 from prefalign.engine.gradient_cache import GlobalLoss, ScoredPairs

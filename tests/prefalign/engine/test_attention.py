@@ -16,7 +16,7 @@ from transformers.masking_utils import (
     sliding_window_causal_mask_function,
 )
 
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.attention import _window, attend_to_trees
 from prefalign.engine.logps import score_tokens, target_logps
 from tests.prefalign.engine.rows import HEADS, both_ways

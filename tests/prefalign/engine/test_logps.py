@@ -10,7 +10,7 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
 
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.head import scores_of_logits, token_scores
 from prefalign.engine.logps import SegmentLogps, score_tokens, segment_logps

@@ -8,7 +8,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.logps import base_of, score_tokens, segment_logps
 from prefalign.engine.offload import OffloadedActivations

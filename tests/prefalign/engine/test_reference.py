@@ -16,10 +16,10 @@ import yaml
 from transformers import AutoModelForCausalLM
 
 from prefalign.config import RunConfig
-from prefalign.dataset import PairDataset
-from prefalign.engine.reference import _Store
+from prefalign.data.dataset import PairDataset
 from prefalign.progress import Silence
 from prefalign.run import train
+from prefalign.scoring.reference import _Store
 from tests.prefalign.toys import token_table, write_toy_pairs
 
 PAIRS, HELD_OUT = 16, 3
@@ -115,7 +115,7 @@ def test_other_weights_precisions_and_tokens_are_computed(runs: Runs) -> None:
 
 def _lengths(runs: Runs) -> Any:
     """Returns tokens of the longer side of every pair of both sets."""
-    from prefalign.pair_set import read_set
+    from prefalign.data.pair_set import read_set
 
     config = runs.config()
     sets = [read_set(source, config) for source in (config.data.train, config.data.test or "")]
@@ -222,8 +222,8 @@ def test_a_store_that_takes_nothing_ends_no_run(
 
 WRITE = """
 import numpy as np
-from prefalign.dataset import PairDataset
-from prefalign.engine.reference import _Store
+from prefalign.data.dataset import PairDataset
+from prefalign.scoring.reference import _Store
 from tests.prefalign.toys import token_table
 data = PairDataset(token_table(2000))
 import pyarrow.parquet as pq

@@ -12,12 +12,10 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from prefalign.config import Data, RunConfig
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.bins import Limits
 from prefalign.engine.logps import score_tokens
-from prefalign.engine.trl_dpo import LOSSES_OF_TRL, loss_values
-from prefalign.engine.trl_tokens import labelled_row
 from prefalign.losses import LossParams, loss_of
 from prefalign.losses.dpo import Dpo
 from prefalign.losses.orpo import Orpo
@@ -26,6 +24,8 @@ from prefalign.progress import Silence
 from prefalign.run import Run
 from prefalign.score import score_frame, score_share
 from prefalign.tokenise import tokenise
+from prefalign.trl.dpo import LOSSES_OF_TRL, loss_values
+from prefalign.trl.tokens import labelled_row
 from prefdata.conversion import convert
 from prefdata.tokens import load_tokenizer
 from tests.prefalign.engine.steps import Step, data_for, engine_step, global_batches, short

@@ -11,11 +11,11 @@ import torch
 from trl import DPOConfig
 
 from prefalign.config import load_run
-from prefalign.engine.trl_dpo import loss_values
 from prefalign.losses import LOSSES, Facts, LossParams, PairLogps, loss_of
 from prefalign.losses.dpo import Dpo, dpo
 from prefalign.losses.dpo_losses import DPO_LOSSES
 from prefalign.losses.orpo import Orpo
+from prefalign.trl.dpo import loss_values
 from prefdata.errors import ConfigError
 from tests.prefalign.losses.trl_oracle import pair_logps, random_pairs
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from prefalign.engine.trl_dpo import LOSSES_OF_TRL
 from prefalign.losses import Terms
 from prefalign.losses.choice import weights
 from prefalign.losses.dpo import Dpo, dpo
 from prefalign.losses.dpo_losses import DPO_LOSSES
 from prefalign.losses.simpo import Simpo, simpo
+from prefalign.trl.dpo import LOSSES_OF_TRL
 from tests.prefalign.losses.trl_oracle import TokenLogps, pair_logps, random_pairs, trl_loss
 
 LOSSES = [part for part in DPO_LOSSES if part.name in LOSSES_OF_TRL]

@@ -12,11 +12,11 @@ from torch import Tensor
 from trl import DPOConfig
 
 from prefalign.config import RunConfig
-from prefalign.engine.trl_dpo import LOSSES_OF_TRL
 from prefalign.losses import PairLogps, Terms, loss_of
 from prefalign.losses.dpo import Dpo
 from prefalign.progress import Silence
 from prefalign.run import Run
+from prefalign.trl.dpo import LOSSES_OF_TRL
 from prefdata.errors import ConfigError
 from tests.prefalign.losses.trl_oracle import TokenLogps, pair_logps
 from tests.prefalign.toys import write_toy_pairs

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from trl import DPOTrainer
 
-from prefalign.engine.trl_dpo import loss_values
 from prefalign.losses import PairLogps
 from prefalign.losses.dpo import Dpo
+from prefalign.trl.dpo import loss_values
 
 
 class TokenLogps(NamedTuple):

@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from prefalign.config import Lora, Model
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.collate import collate
 from prefalign.engine.logps import score_tokens, target_logps

@@ -15,8 +15,8 @@ from transformers import AutoModelForCausalLM
 from trl import DPOTrainer
 
 from prefalign import accelerate_preferences
-from prefalign.engine.trl_dpo import LOSSES_OF_TRL
 from prefalign.plugin.collator import PackingCollator
+from prefalign.trl.dpo import LOSSES_OF_TRL
 from tests.prefalign.plugin.training import Make, assert_same, both_ways, toy_set, trained
 from tests.readme import README
 

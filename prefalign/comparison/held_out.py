@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefalign.comparison.finished import FinishedRun, models
 from prefalign.config import Data
-from prefalign.finished import FinishedRun, models
 from prefalign.metrics import PairScores
 from prefalign.progress import Reporter
-from prefalign.record import PAIRS_FILE
+from prefalign.records.run import PAIRS_FILE
 from prefdata import read_pairs
 from prefdata.errors import InputError
 from prefdata.io.manifest import sha256

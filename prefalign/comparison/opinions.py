@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from prefalign.comparison import UNTOUCHED, Contest, Opinion, Sample
+from prefalign.comparison.record import UNTOUCHED, Contest, Opinion, Sample
 from prefalign.metrics import Estimate, bootstrap, wins
 from prefalign.progress import Reporter
 
@@ -29,7 +29,7 @@ def reward_opinion(name: str, samples: Sequence[Sample], best: str, reporter: Re
     Raises:
         InputError: there is no such model, or it is no reward model.
     """
-    from prefalign.reward_model import RewardModel
+    from prefalign.comparison.reward_model import RewardModel
 
     model = RewardModel.load(name)
     models = list(samples[0].completions)
@@ -64,7 +64,7 @@ def judge_opinion(name: str, samples: Sequence[Sample], best: str, reporter: Rep
     Raises:
         InputError: there is no such model, or it cannot answer with one token.
     """
-    from prefalign.judge import Judge
+    from prefalign.comparison.judge import Judge
 
     judge = Judge.load(name)
     pairs = list(_contests(list(samples[0].completions), best))

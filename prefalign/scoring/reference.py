@@ -22,7 +22,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 from numpy.typing import NDArray
 
 from prefalign.cache import cache_dir, once
-from prefalign.dataset import PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.logps import without_adapters
 from prefalign.models.loading import Precision
 from prefalign.score import Progress, score_frame, score_share

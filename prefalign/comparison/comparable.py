@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from prefalign.finished import FinishedRun
-from prefalign.record import RunRecord
+from prefalign.comparison.finished import FinishedRun
+from prefalign.records.run import RunRecord
 from prefdata.errors import ConfigError
 
 Fact: TypeAlias = tuple[str, Callable[[RunRecord], object]]

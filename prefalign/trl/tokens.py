@@ -8,10 +8,10 @@ from datasets import Dataset
 from transformers import TrainingArguments
 
 from prefalign.config import RunConfig
-from prefalign.measure import Instruments, Measured
 from prefalign.models.loading import lora_config
 from prefalign.models.tokenizer import tokenizer_of
 from prefalign.tokenise import TokenStore
+from prefalign.training.measure import Instruments, Measured
 from prefdata.errors import ConfigError
 
 T = TypeVar("T", bound=Measured)

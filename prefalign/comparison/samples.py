@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from prefalign.comparison import Sample, Turn
-from prefalign.finished import FinishedRun, models
+from prefalign.comparison.finished import FinishedRun, models
+from prefalign.comparison.record import Sample, Turn
 from prefalign.progress import Reporter
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def spread(pairs: pl.DataFrame, number: int) -> pl.DataFrame:
 def _completions(
     runs: list[FinishedRun], pairs: pl.DataFrame, tokenizer: Any, reporter: Reporter
 ) -> dict[str, list[str]]:
-    from prefalign.generate import complete
+    from prefalign.comparison.generate import complete
     from prefalign.models.loading import autocast
 
     prompts = _prompts(tokenizer, pairs)

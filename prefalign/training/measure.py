@@ -18,23 +18,23 @@ from accelerate.utils import gather_object
 from torch.distributed.tensor import DTensor
 from transformers import PrinterCallback, TrainerCallback
 
-from prefalign.best import Best, checkpoint_of
-from prefalign.dataset import PairDataset
-from prefalign.engine.reference import in_store_order
+from prefalign.data.dataset import PairDataset
 from prefalign.errors import Diverged, TrainingFailed
 from prefalign.metrics import PairScores
 from prefalign.models.loading import Precision
-from prefalign.pace import Pace
-from prefalign.pair_log import PairLog
 from prefalign.progress import Reporter
-from prefalign.record import MetricsLog
+from prefalign.records.pair_log import PairLog
+from prefalign.records.run import MetricsLog
+from prefalign.records.summary import summary
 from prefalign.score import Progress, score_frame, score_share
+from prefalign.scoring.reference import in_store_order
 from prefalign.sharding import whole_weights
-from prefalign.summary import summary
 from prefalign.survival.divergence import PATIENCE, too_high_since
 from prefalign.survival.out_of_memory import scoring
 from prefalign.survival.resumable import Resumable
 from prefalign.survival.stopping import STOP, EvaluationStopped
+from prefalign.training.best import Best, checkpoint_of
+from prefalign.training.pace import Pace
 
 _SHOWN_IDS = 8
 

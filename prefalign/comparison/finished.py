@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from prefalign.comparison import UNTOUCHED
+from prefalign.comparison.record import UNTOUCHED
 from prefalign.config import Model
-from prefalign.record import MODEL_DIR, RUN_FILE, RunRecord, read_run
+from prefalign.records.run import MODEL_DIR, RUN_FILE, RunRecord, read_run
 from prefdata.errors import InputError
 
 

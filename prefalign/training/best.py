@@ -37,7 +37,7 @@ def best_evaluation(history: Sequence[dict[str, Any]], metric: str) -> Best | No
 
     Args:
         history: entries of `TrainerState.log_history`, in the order of steps.
-        metric: a key of `prefalign.summary.summary`.
+        metric: a key of `prefalign.records.summary.summary`.
     """
     key, sign = f"eval_{metric}", -1 if metric in _LOWER_IS_BETTER else 1
     found = {entry["step"]: entry[key] for entry in history if key in entry and entry["step"] > 0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefalign.config import RunConfig
-from prefalign.dataset import GlobalBatches, PairDataset, epoch_order
+from prefalign.data.dataset import GlobalBatches, PairDataset, epoch_order
 from prefalign.engine.bins import Limits
 from prefalign.engine.tree import Ints
 

@@ -11,12 +11,12 @@ from typing import Any
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 from prefalign.config import RunConfig
-from prefalign.engine.trl_tokens import accumulate, build, labelled_row
 from prefalign.losses.orpo import Orpo
-from prefalign.measure import Instruments, Measured
 from prefalign.models.loading import Precision
 from prefalign.tokenise import TokenStore
 from prefalign.trainer import argument_values
+from prefalign.training.measure import Instruments, Measured
+from prefalign.trl.tokens import accumulate, build, labelled_row
 from prefdata.errors import ConfigError
 
 

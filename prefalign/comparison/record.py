@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefalign.metrics import Estimate, PairMetrics
-from prefalign.record import Cost
+from prefalign.records.run import Cost
 
 UNTOUCHED = "untouched"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prefalign.dataset import MicroBatch, PairDataset
+from prefalign.data.dataset import MicroBatch, PairDataset
 from prefalign.engine.collate import collate
 from prefalign.plan.flops import training
 from prefalign.plan.hardware import gpu_named

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prefalign.dataset import MicroBatch, PairDataset
+from prefalign.data.dataset import MicroBatch, PairDataset
 from prefalign.engine.collate import collate
 from prefalign.engine.gradient_cache import Randomness
 from prefalign.engine.logps import segment_logps

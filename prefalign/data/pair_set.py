@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from prefalign.config import RunConfig
-from prefalign.labels import label_probabilities
+from prefalign.data.findings import refuse_fatal
+from prefalign.data.labels import label_probabilities
 from prefalign.losses import loss_of
 from prefalign.models.tokenizer import tokenizer_of
-from prefalign.preflight.findings import refuse_fatal
 from prefalign.progress import Phase, Reporter
-from prefalign.record import DataRecord
+from prefalign.records.run import DataRecord
 from prefalign.tokenise import TokenStore, tokenise
 from prefdata import read_pairs
 from prefdata.io.manifest import sha256, sibling, stated_terms
@@ -30,7 +30,7 @@ class PairSet:
         source: file or hub dataset.
         store: its tokens; pairs that truncation dropped are missing.
         prompt_of: pair id -> prompt id.
-        label_probability: (P,) of each pair of the store, see `prefalign.labels`; None unless the run
+        label_probability: (P,) of each pair of the store, see `prefalign.data.labels`; None unless the run
             trains on the set with a loss that reads it.
     """
 

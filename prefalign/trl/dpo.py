@@ -11,13 +11,13 @@ from typing import Any
 from trl import DPOConfig, DPOTrainer
 
 from prefalign.config import RunConfig
-from prefalign.engine.trl_tokens import accumulate, build
 from prefalign.losses.choice import weights
 from prefalign.losses.dpo import Dpo
-from prefalign.measure import Instruments, Measured
 from prefalign.models.loading import Precision
 from prefalign.tokenise import TokenStore
 from prefalign.trainer import argument_values
+from prefalign.training.measure import Instruments, Measured
+from prefalign.trl.tokens import accumulate, build
 from prefdata.errors import ConfigError
 
 LOSSES_OF_TRL = frozenset(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from prefalign.card import card
 from prefalign.config import Model
 from prefalign.models.adapters import ADAPTER_FILE, base_under
-from prefalign.record import MODEL_DIR, RUN_FILE, RunRecord, read_run
+from prefalign.publishing.card import card
+from prefalign.records.run import MODEL_DIR, RUN_FILE, RunRecord, read_run
 from prefalign.survival.checkpoints import newest_checkpoint
 from prefdata.errors import InputError
 from prefdata.io.write import atomic_directory

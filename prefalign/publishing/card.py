@@ -9,7 +9,7 @@ import yaml
 
 from prefalign.losses import LOSSES, loss_of
 from prefalign.metrics import Estimate
-from prefalign.record import MODEL_DIR, DataRecord, RunRecord
+from prefalign.records.run import MODEL_DIR, DataRecord, RunRecord
 from prefdata.io.manifest import sibling
 from prefdata.io.write import atomic
 

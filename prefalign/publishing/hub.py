@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from prefalign.card import is_hub_name
 from prefalign.models.adapters import ADAPTER_FILE
-from prefalign.record import MODEL_DIR, RUN_FILE
+from prefalign.publishing.card import is_hub_name
+from prefalign.records.run import MODEL_DIR, RUN_FILE
 from prefdata.errors import InputError
 from prefdata.publish import upload
 

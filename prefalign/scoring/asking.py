@@ -11,14 +11,14 @@ import torch
 from accelerate import PartialState
 
 from prefalign.config import Data
-from prefalign.dataset import PairDataset
-from prefalign.engine.reference import kept_scores
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Layout
 from prefalign.models.loading import Precision, choose_attention, weights_digest
 from prefalign.models.named import NamedModel
 from prefalign.progress import Phase, Reporter
-from prefalign.score_table import Said, score_table, without_prompts
+from prefalign.scoring.reference import kept_scores
+from prefalign.scoring.table import Said, score_table, without_prompts
 from prefalign.tokenise import TokenStore, tokenise
 from prefdata.errors import InputError
 
@@ -50,7 +50,7 @@ def score_models(
     asking: Asking,
     reporter: Reporter,
 ) -> pl.DataFrame:
-    """Returns `prefalign.score_table` rows of every model, in the order of models and of pairs.
+    """Returns `prefalign.scoring.table` rows of every model, in the order of models and of pairs.
 
     What has been computed before is not computed again, by whichever process or command it was.
 

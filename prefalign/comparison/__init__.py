@@ -1,0 +1,1 @@
+"""What runs are compared on: the models of finished runs, their held-out pairs, their samples."""

@@ -1,0 +1,1 @@
+"""What models say about pairs: one after the other, or the reference's answers kept for every later run."""
