@@ -1,6 +1,6 @@
 """`engine: trl` for DPO: TRL's own trainer, loss and reference on our token ids.
 
-TRL is pinned to one minor version; tests/prefalign/test_trl_engine.py checks what is relied on here.
+TRL is pinned to one minor version; tests/prefalign/trl/test_trl_engine.py checks what is relied on here.
 """
 
 from __future__ import annotations

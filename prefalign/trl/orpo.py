@@ -1,6 +1,6 @@
 """`engine: trl` for ORPO: TRL's experimental trainer and loss on our token ids.
 
-TRL is pinned to one minor version; tests/prefalign/test_trl_engine.py checks what is relied on here.
+TRL is pinned to one minor version; tests/prefalign/trl/test_trl_engine.py checks what is relied on here.
 Its ORPO may disappear from TRL in any release; then this file does, and nothing else changes.
 """
 

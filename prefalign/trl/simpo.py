@@ -1,6 +1,6 @@
 """`engine: trl` for SimPO: the SimPO loss of TRL's experimental CPO trainer on our token ids.
 
-TRL is pinned to one minor version; tests/prefalign/test_trl_engine.py checks what is relied on here.
+TRL is pinned to one minor version; tests/prefalign/trl/test_trl_engine.py checks what is relied on here.
 Its CPO may disappear from TRL in any release; then this file does, and nothing else changes.
 """
 

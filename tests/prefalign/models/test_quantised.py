@@ -15,7 +15,7 @@ from prefalign.plan.memory import Setup
 from prefalign.plan.shape import read_shape
 from prefalign.publishing.merge import merge
 from prefdata.errors import InputError, MissingExtra
-from tests.prefalign.test_adapters import Bench
+from tests.prefalign.models.test_adapters import Bench
 
 bitsandbytes = pytest.importorskip("bitsandbytes")
 

@@ -32,7 +32,7 @@ from tests.command import prefalign
 from tests.prefalign.test_compare import run_config, write_pairs
 from tests.tiny import write_tiny_tokenizer
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

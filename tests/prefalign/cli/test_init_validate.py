@@ -14,7 +14,7 @@ from tests.prefdata.tokens.pairs import frame, real_pairs
 
 
 def prefalign(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, "-m", "prefalign", *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
@@ -131,7 +131,7 @@ def test_validate_imports_no_torch(project: Path) -> None:
         "r = CliRunner().invoke(command, ['run.yaml']); assert r.exit_code == 0, r.output;"
         "print([m for m in ('torch', 'transformers', 'datasets', 'polars') if m in sys.modules])"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True
     )
