@@ -11,13 +11,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from numpy.typing import NDArray
 from transformers import set_seed
 
 from prefalign.config import RunConfig
-from prefalign.data.batches import global_batches, tokens_seen
+from prefalign.data.batches import global_batches
 from prefalign.data.dataset import GlobalBatches, PairDataset, epoch_order, pairs_seen
 from prefalign.data.pair_set import PairSet, read_set
 from prefalign.engine.compiled import compile_layers
@@ -26,33 +25,26 @@ from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Ints, Layout
 from prefalign.errors import Interrupted, OutOfMemory
 from prefalign.losses import NllParams, loss_of
-from prefalign.metrics import PairMetrics, PairScores, summarise
-from prefalign.models.adapters import base_under, trains_adapters
+from prefalign.models.adapters import base_under
 from prefalign.models.loading import (
     add_lora,
     best_device,
     choose_attention,
+    device_name,
     load_model,
     resolve_precision,
     weights_digest,
 )
-from prefalign.models.tokenizer import end_remark, tokenizer_of
+from prefalign.models.tokenizer import end_remark
 from prefalign.progress import Phase, Reporter
-from prefalign.publishing.card import write_card
-from prefalign.publishing.licence import stated_licence
 from prefalign.records.pair_log import PairLog
 from prefalign.records.run import (
     EVALUATIONS_FILE,
-    MODEL_DIR,
     TRAINED_FILE,
-    Cost,
     MetricsLog,
-    ModelRecord,
     RunRecord,
-    versions,
-    write_pairs,
-    write_run,
 )
+from prefalign.results import write_results
 from prefalign.scoring.reference import reference_scores
 from prefalign.sharding import is_sharded, shard
 from prefalign.survival.checkpoints import (
@@ -71,7 +63,6 @@ from prefalign.training.best import KeepBest, best_evaluation
 from prefalign.training.measure import FirstEvaluation, HeldOut, Instruments, Measured
 from prefalign.training.micro_batch import Trial, find, largest, most_worth_trying
 from prefalign.training.pace import UsefulWork
-from prefalign.training.peak import peak_resident
 from prefdata.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -332,7 +323,7 @@ class Run:
             return self.engine.trainer(  # type: ignore[no-any-return]
                 self.model, self.config, self.arguments, self.train_set.store, test, instruments
             )
-        batches, name = self.batches(), _device_name(self.arguments.device)
+        batches, name = self.batches(), device_name(self.arguments.device)
         return PreferenceTrainer(
             self.model,
             self.arguments,
@@ -420,34 +411,8 @@ class Run:
             )
 
     def finish(self, trainer: Measured) -> RunRecord:
-        """Writes the model, the held-out scores, `run.json` and the card; returns the record."""
-        directory, held_out = self.config.output.dir, trainer.instruments.held_out
-        kept = self._keep_best(trainer)
-        cost = self._cost(trainer)
-        record = RunRecord(
-            config=self.config.model_dump(mode="json"),
-            engine=self.config.engine,
-            precision=self.precision,
-            model=self._model_record(trainer),
-            train=self.train_set.record(),
-            test=self.test_set.record() if self.test_set else None,
-            cost=cost,
-            train_loss=_last_loss(trainer),
-            kept_step=kept,
-            metrics=self._metrics(held_out),
-            versions=versions(),
-        )
-        trainer.save_model(str(directory / MODEL_DIR))
-        if self.is_first:
-            tokenizer_of(self.config.model).save_pretrained(directory / MODEL_DIR)
-            for log in (trainer.instruments.evaluations, trainer.instruments.trained):
-                if log is not None:
-                    log.close()
-            if held_out is not None:
-                write_pairs(directory, held_out.record())
-            write_run(directory, record)
-            write_card(directory, record)
-        return record
+        """Writes everything that the run leaves, with the model that is to be kept; returns the record."""
+        return write_results(self, trainer, kept=self._keep_best(trainer))
 
     def _keep_best(self, trainer: Measured) -> int | None:
         """Goes back to the model that is to be kept; returns its step, None where that is the last."""
@@ -463,53 +428,6 @@ class Run:
         trainer.restore(best)
         self.reporter.say(f"kept the model of step {best.step:,}: {wanted.keep} {best.value:.4f}")
         return best.step
-
-    def _model_record(self, trainer: Measured) -> ModelRecord:
-        policy = trainer.accelerator.unwrap_model(trainer.model)
-        return ModelRecord(
-            name=self.config.model.name,
-            adapters_of=self.adapters_of,
-            architecture=self.architecture,
-            digest=self.digest,
-            base_digest=self.base_digest,
-            licence=stated_licence(self.adapters_of or self.config.model.name),
-            parameters=self.parameters,
-            trainable_parameters=sum(p.numel() for p in policy.parameters() if p.requires_grad),
-        )
-
-    def _metrics(self, held_out: HeldOut | None) -> PairMetrics | None:
-        if held_out is None or self.test_set is None:
-            return None
-        return summarise(
-            PairScores.of(held_out.scores),
-            PairScores.of(held_out.reference),
-            self.test_set.prompt_ids,
-        )
-
-    def _cost(self, trainer: Measured) -> Cost:
-        spent = trainer.spent_so_far()
-        steps = trainer.state.global_step
-        tokens = self._tokens_seen(trainer, steps)
-        forward = 2.0 * self.parameters
-        backward = forward if trains_adapters(self.config.model) else 2 * forward
-        return Cost(
-            steps=steps,
-            pairs_seen=self.pairs_seen(steps),
-            tokens_seen=tokens,
-            flops=tokens * (forward + backward),
-            reference_flops=self.train_set.tokens * forward if self.config.needs_reference else 0.0,
-            reference_pairs=spent.reference_pairs,
-            seconds=spent.seconds,
-            peak_memory_bytes=max(gather_object([_peak_memory(self.arguments.device)])),
-            device=_device_name(self.arguments.device),
-            processes=self.arguments.world_size,
-        )
-
-    def _tokens_seen(self, trainer: Measured, steps: int) -> int:
-        if isinstance(trainer, PreferenceTrainer):
-            return tokens_seen(trainer.batches, steps)
-        # TRL has an order of its own: exact after whole epochs
-        return round(self.train_set.tokens * self.pairs_seen(steps) / len(self.train_set.store))
 
 
 def _digests(model: Any) -> tuple[str, str | None]:
@@ -556,18 +474,3 @@ def _at_once(config: RunConfig) -> str:
     if tokens:
         return f"{tokens:,} tokens at once (batch.micro_batch_tokens)"
     return f"{config.batch.pairs_at_once} pairs at once (batch.micro_batch_size)"
-
-
-def _last_loss(trainer: Measured) -> float:
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return float(losses[-1])
-
-
-def _peak_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return peak_resident()
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

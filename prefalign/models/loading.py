@@ -39,6 +39,11 @@ def best_device(wanted: Literal["auto", "cpu"] = "auto") -> torch.device:
     return torch.device("cpu") if wanted == "cpu" or accelerator is None else accelerator
 
 
+def device_name(device: torch.device) -> str:
+    """Returns the name of a GPU's model, or the kind of any other device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def resolve_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
     """Returns bf16 where `device` multiplies bf16 matrices in hardware, unless told otherwise."""
     if wanted != "auto":
