@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prefalign.data.dataset import MicroBatch, PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.bins import Limits
-from prefalign.engine.collate import collate
+from prefalign.engine.collate import MicroBatch, collate
 from prefalign.engine.logps import segment_logps
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Ints
@@ -118,7 +118,7 @@ def score_share(
     model.eval()
     for own in share:
         pairs = own if len(own) else bins[0][:1]  # nothing left: take part
-        batch = collate(data, MicroBatch(pairs, np.ones(len(pairs)), len(pairs), 1))
+        batch = collate(data, MicroBatch.of(pairs))
         tensors: Any = batch
         on_device: Any = {name: tensor.to(device) for name, tensor in tensors.items()}
         with autocast(device, precision):

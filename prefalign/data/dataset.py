@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,26 +18,10 @@ import pyarrow as pa
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from prefalign.engine.bins import Costs, Limits, by_cost, by_length
-from prefalign.engine.collate import collate
+from prefalign.engine.collate import MicroBatch, collate
 from prefalign.engine.logps import Batch
 from prefalign.engine.tree import Ints, Layout
 from prefalign.losses import NllSpan
-
-
-class MicroBatch(NamedTuple):
-    """The pairs of one forward pass, and the size of the global batch they belong to.
-
-    Attributes:
-        pairs: (B,) places in the token store.
-        weights: (B,) 1, or 0 for a pair that stands in where a process has none left.
-        global_pairs: pairs of the global batch.
-        global_nll_tokens: tokens of the NLL term in the global batch.
-    """
-
-    pairs: Ints
-    weights: npt.NDArray[np.float64]
-    global_pairs: int
-    global_nll_tokens: int
 
 
 class PairDataset(Dataset[list[Batch]]):
@@ -78,7 +62,7 @@ class PairDataset(Dataset[list[Batch]]):
         return len(self.ids)
 
     def __getitem__(self, index: int) -> list[Batch]:
-        return [collate(self, _alone(index))]
+        return [collate(self, MicroBatch.of(np.array([index])))]
 
     def __getitems__(self, share: list[MicroBatch]) -> list[Batch]:
         """Returns a process's share of a global batch; PyTorch's loader calls this for each."""
@@ -145,10 +129,6 @@ class TokenLists:
         """(P,) tokens of each item."""
         lengths: Ints = self.offsets[1:] - self.offsets[:-1]
         return lengths
-
-
-def _alone(index: int) -> MicroBatch:
-    return MicroBatch(np.array([index]), np.ones(1), 1, 1)
 
 
 def _numbered(keys: Iterable[Hashable]) -> Ints:

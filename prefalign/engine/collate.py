@@ -13,7 +13,28 @@ from prefalign.engine.logps import Batch
 from prefalign.engine.tree import Ints, Layout, Rows, arrange
 
 if TYPE_CHECKING:
-    from prefalign.data.dataset import MicroBatch, PairDataset
+    from prefalign.data.dataset import PairDataset
+
+
+class MicroBatch(NamedTuple):
+    """The pairs of one forward pass, and the size of the global batch they belong to.
+
+    Attributes:
+        pairs: (B,) places in the token store.
+        weights: (B,) 1, or 0 for a pair that stands in where a process has none left.
+        global_pairs: pairs of the global batch.
+        global_nll_tokens: tokens of the NLL term in the global batch.
+    """
+
+    pairs: Ints
+    weights: npt.NDArray[np.float64]
+    global_pairs: int
+    global_nll_tokens: int
+
+    @classmethod
+    def of(cls, pairs: Ints) -> MicroBatch:
+        """Returns pairs (B,) for a pass whose log-probs are wanted, and no loss."""
+        return cls(pairs, np.ones(len(pairs)), len(pairs), 1)
 
 
 def collate(data: PairDataset, micro: MicroBatch, layout: Layout | None = None) -> Batch:

@@ -9,17 +9,19 @@ everything twice, because an operator's backward pass cannot use the graph of it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from prefalign.data.dataset import PairDataset
 from prefalign.engine.logps import base_of
 from prefalign.engine.self_test import TOLERANCE, Trial, attempt, together, worst_rms
 from prefalign.engine.tree import Ints
 from prefalign.models.loading import Precision, autocast
 from prefdata.errors import InputError
+
+if TYPE_CHECKING:
+    from prefalign.data.dataset import PairDataset
 
 
 def compile_layers(

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from prefalign.data.dataset import MicroBatch, PairDataset
 from prefalign.engine.attention import Unsupported, attend_plainly, attend_to_trees
-from prefalign.engine.collate import collate
+from prefalign.engine.collate import MicroBatch, collate
 from prefalign.engine.head import TokenScores
 from prefalign.engine.logps import base_of, score_tokens, target_logps
 from prefalign.engine.tree import Ints, Layout
 from prefalign.models.loading import Precision, autocast
 from prefdata.errors import InputError
+
+if TYPE_CHECKING:
+    from prefalign.data.dataset import PairDataset
 
 LAYOUTS: tuple[Layout, ...] = ("shared", "packed", "padded")
 TOLERANCE = {"fp32": 1e-4, "bf16": 0.1}
@@ -208,7 +210,7 @@ def together(
     """Returns the log-probs of the tokens of all completions of `places`, run in one forward pass."""
     base = base_of(model)
     attend_plainly(base) if layout == "padded" else attend_to_trees(base)
-    batch: Any = collate(data, MicroBatch(places, np.ones(len(places)), len(places), 1), layout)
+    batch: Any = collate(data, MicroBatch.of(places), layout)
     batch = {name: tensor.to(device) for name, tensor in batch.items()}
     logps = target_logps(model, batch)[batch["scores"]].double()
     sides = batch["edges"][:2].T.flatten()

@@ -10,9 +10,9 @@ import numpy as np
 
 from prefalign.config import RunConfig
 from prefalign.data.batches import global_batches, pair_tokens
-from prefalign.data.dataset import MicroBatch, PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.bins import Limits
-from prefalign.engine.collate import collate
+from prefalign.engine.collate import MicroBatch, collate
 from prefalign.plan.reads import Reads, reads
 from prefalign.plan.steps import steps_in_all
 
@@ -69,7 +69,7 @@ def scoring_passes(config: RunConfig, data: PairDataset) -> Iterator[Reads]:
     """Yields the passes that score a set once, as `prefalign.score` makes them in one process."""
     limits = Limits(pairs=config.eval.micro_batch_size)
     for places in data.bins(np.arange(len(data)), limits, 1):
-        yield reads(collate(data, MicroBatch(places, np.ones(len(places)), len(places), 1)))
+        yield reads(collate(data, MicroBatch.of(places)))
 
 
 def evaluations(config: RunConfig, steps: int) -> int:

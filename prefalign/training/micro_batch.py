@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prefalign.data.dataset import MicroBatch, PairDataset
-from prefalign.engine.collate import collate
+from prefalign.data.dataset import PairDataset
+from prefalign.engine.collate import MicroBatch, collate
 from prefalign.engine.gradient_cache import Randomness
 from prefalign.engine.logps import segment_logps
 from prefalign.engine.offload import OffloadedActivations

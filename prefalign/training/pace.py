@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from prefalign.data.dataset import MicroBatch, PairDataset
-from prefalign.engine.collate import collate
+from prefalign.data.dataset import PairDataset
+from prefalign.engine.collate import MicroBatch, collate
 from prefalign.plan.flops import training
 from prefalign.plan.hardware import gpu_named
 from prefalign.plan.reads import reads
@@ -82,8 +80,7 @@ class UsefulWork:
         """Counts a micro-batch, which is still on the CPU."""
         if self.data.layout != "shared":
             pairs = batch["pairs"].numpy()
-            micro = MicroBatch(pairs, np.ones(len(pairs)), len(pairs), 1)
-            batch = collate(self.data, micro, "shared")
+            batch = collate(self.data, MicroBatch.of(pairs), "shared")
         self.done += training(self.shape, reads(batch), checkpointing=False).total
 
     def utilisation(self, seconds: float) -> float:

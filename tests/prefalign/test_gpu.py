@@ -12,9 +12,9 @@ import yaml
 from torch._dynamo.testing import CompileCounterWithBackend
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from prefalign.data.dataset import MicroBatch, PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.attention import attend_to_trees
-from prefalign.engine.collate import collate
+from prefalign.engine.collate import MicroBatch, collate
 from prefalign.engine.logps import score_tokens, target_logps
 from tests.command import prefalign
 from tests.prefalign.engine.rows import HEADS, both_ways
@@ -107,9 +107,7 @@ def test_one_compiled_layer_serves_rows_of_every_length_on_a_gpu() -> None:
     score_tokens(model)
     attend_to_trees(model)
     data = PairDataset(token_table(32, longest=60, choices=20), "all", layout="shared")
-    rows = [
-        collate(data, MicroBatch(np.arange(at, at + 4), np.ones(4), 4, 1)) for at in range(0, 32, 4)
-    ]
+    rows = [collate(data, MicroBatch.of(np.arange(at, at + 4))) for at in range(0, 32, 4)]
     rows = [{name: tensor.cuda() for name, tensor in row.items()} for row in rows]
 
     def pass_over(row: Any) -> list[torch.Tensor]:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import prefalign
 
@@ -21,3 +22,10 @@ def test_importing_and_asking_for_help_load_no_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_every_package_is_on_the_map_in_contributing() -> None:
+    root = Path(__file__).parents[2]
+    packages = {path.parent.name for path in root.glob("prefalign/*/__init__.py")}
+    page = (root / "CONTRIBUTING.md").read_text()
+    assert {name for name in packages if f"`{name}/`" not in page} == {"recipes", "launchers"}

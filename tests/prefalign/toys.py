@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from prefalign.data.dataset import MicroBatch, PairDataset
-from prefalign.engine.collate import collate
+from prefalign.data.dataset import PairDataset
+from prefalign.engine.collate import MicroBatch, collate
 from prefdata.frame import pairs_table, to_polars
 from prefdata.types import Message, Origin, Pair
 

@@ -7,15 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefalign.data.dataset import (
-    GlobalBatches,
-    MicroBatch,
-    PairDataset,
-    epoch_order,
-    load,
-    pairs_seen,
-)
+from prefalign.data.dataset import GlobalBatches, PairDataset, epoch_order, load, pairs_seen
 from prefalign.engine.bins import Limits
+from prefalign.engine.collate import MicroBatch
 from prefalign.engine.tree import Layout
 from tests.prefalign.toys import token_table, whole_batch
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from prefalign.data.dataset import GlobalBatches, MicroBatch, PairDataset
+from prefalign.data.dataset import GlobalBatches, PairDataset
 from prefalign.engine.bins import Limits
-from prefalign.engine.collate import collate
+from prefalign.engine.collate import MicroBatch, collate
 from prefalign.engine.gradient_cache import GlobalLoss, ScoredPairs
 from prefalign.engine.logps import Batch, segment_logps
 from prefalign.engine.objective import pair_logps, share_of_loss

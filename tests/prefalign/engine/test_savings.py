@@ -12,9 +12,9 @@ from torch import Tensor
 from torch._dynamo.testing import CompileCounterWithBackend
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
-from prefalign.data.dataset import MicroBatch, PairDataset
+from prefalign.data.dataset import PairDataset
 from prefalign.engine.attention import attend_to_trees
-from prefalign.engine.collate import collate
+from prefalign.engine.collate import MicroBatch, collate
 from prefalign.engine.logps import Batch, score_tokens
 from prefalign.engine.objective import share_of_loss
 from prefalign.losses import LossParams, loss_of

@@ -39,7 +39,7 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def batch_of(layout):
     data = PairDataset(token_table(3, longest=60, prompts=20), layout=layout)
     places = torch.arange(3).numpy()
-    return collate(data, MicroBatch(places, torch.ones(3).numpy(), 3, 1))
+    return collate(data, MicroBatch.of(places))
 
 
 def test_sizes_are_those_of_the_weights(llama: Path) -> None:
