@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from prefalign.metrics import Estimate
-from prefdata.report.axes import Scale, Tick, ticks
+from prefdata.report.axes import Frame, Scale, Tick, ticks
 
 _LABEL_GAP = 15.0  # least distance between the labels at the ends of two lines
 
@@ -41,14 +41,7 @@ class Line(NamedTuple):
 class LineChart(NamedTuple):
     """A chart of lines; `baseline` is the height of a value all lines are read against."""
 
-    title: str
-    note: str
-    width: float
-    height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
+    frame: Frame
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     lines: list[Line]
@@ -70,14 +63,7 @@ class Dot(NamedTuple):
 class DotChart(NamedTuple):
     """A chart of intervals, one row each, on one axis."""
 
-    title: str
-    note: str
-    width: float
-    height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
+    frame: Frame
     x_ticks: list[Tick]
     dots: list[Dot]
     baseline: float | None
@@ -97,20 +83,13 @@ def line_chart(
     drawn = [one for one in series if len(one.points) > 1]
     if not drawn:
         return None
-    left, right, top, bottom = 48.0, width - 84, 14.0, height - 30
+    frame = Frame(title, note, width, height, 48.0, width - 84, 14.0, height - 30)
     xs = [x for one in drawn for x, _ in one.points]
     ys = [y for one in drawn for _, y in one.points] + ([] if baseline is None else [baseline])
-    across = Scale(*_padded(min(xs), max(xs), 0), left, right)
-    up = Scale(*_padded(min(ys), max(ys), 0.08), bottom, top)
+    across = frame.across(*_padded(min(xs), max(xs), 0))
+    up = frame.up(*_padded(min(ys), max(ys), 0.08))
     return LineChart(
-        title,
-        note,
-        width,
-        height,
-        left,
-        right,
-        top,
-        bottom,
+        frame,
         [Tick(across(value), f"{value:,.0f}") for value in ticks(across.low, across.high, 4)],
         [Tick(up(value), show(value)) for value in ticks(up.low, up.high, 5)],
         _lines(drawn, across, up),
@@ -133,9 +112,10 @@ def dot_chart(
 
     `show` writes an estimate, `mark` a place on the axis.
     """
-    step, left, right, top = 38.0, 12.0, width - 12, 8.0
+    step, top = 38.0, 8.0
     bottom = top + step * len(rows)
-    across = Scale(*span, left, right)
+    frame = Frame(title, note, width, bottom + 30, 12.0, width - 12, top, bottom)
+    across = frame.across(*span)
     dots = [
         Dot(label, tone, y, across(one.value), across(one.low), across(one.high), show(one.value))
         for y, (label, tone, one) in zip(
@@ -144,7 +124,7 @@ def dot_chart(
     ]
     marks = [Tick(across(value), mark(value)) for value in ticks(*span, 5)]
     at = None if baseline is None else across(baseline)
-    return DotChart(title, note, width, bottom + 30, left, right, top, bottom, marks, dots, at)
+    return DotChart(frame, marks, dots, at)
 
 
 def smoothed(points: Sequence[tuple[float, float]], window: int) -> list[tuple[float, float]]:

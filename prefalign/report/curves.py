@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from prefalign.metrics import Estimate
-from prefdata.report.axes import Scale, Tick, ticks
+from prefdata.report.axes import Frame, Scale, Tick, ticks
 
 _ASIDE = 7.0  # between the intervals of two curves at one value
 
@@ -41,14 +41,7 @@ class DrawnCurve(NamedTuple):
 class CurveChart(NamedTuple):
     """A chart of curves with intervals; `baseline` is the height that all are read against."""
 
-    title: str
-    note: str
-    width: float
-    height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
+    frame: Frame
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     curves: list[DrawnCurve]
@@ -78,21 +71,14 @@ def curve_chart(
         width: in SVG user units.
         height: likewise.
     """
-    left, right, top, bottom = 48.0, width - 14, 14.0, height - 34
+    frame = Frame(title, note, width, height, 48.0, width - 14, 14.0, height - 34)
     ends = [end for curve in curves for _, e in curve.points for end in (e.low, e.high)]
     ends += [] if baseline is None else [baseline]
     room = (max(ends) - min(ends)) * 0.06 or 0.05
-    up = Scale(min(ends) - room, max(ends) + room, bottom, top)
-    across = Scale(-0.5, len(values) - 0.5, left, right)
+    up = frame.up(min(ends) - room, max(ends) + room)
+    across = frame.across(-0.5, len(values) - 0.5)
     return CurveChart(
-        title,
-        note,
-        width,
-        height,
-        left,
-        right,
-        top,
-        bottom,
+        frame,
         [Tick(across(place), name) for place, name in enumerate(values)],
         [Tick(up(value), show(value)) for value in ticks(up.low, up.high, 5)],
         [_drawn(c, n - (len(curves) - 1) / 2, across, up, show) for n, c in enumerate(curves)],

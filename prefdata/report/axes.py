@@ -1,4 +1,4 @@
-"""Axes of charts: values to places in SVG user units, and the round numbers to mark on them."""
+"""What charts share: their frame, axes from values to SVG user units, and the round numbers to mark on them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,27 @@ class Scale(NamedTuple):
         """Returns the position of `value`, to a tenth of a unit."""
         share = (value - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 1)
+
+
+class Frame(NamedTuple):
+    """The texts above a chart, its size, and the edges of its plot."""
+
+    title: str
+    note: str
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    def across(self, low: float, high: float) -> Scale:
+        """Returns the axis from the left edge to the right one."""
+        return Scale(low, high, self.left, self.right)
+
+    def up(self, low: float, high: float) -> Scale:
+        """Returns the axis from the bottom edge to the top one."""
+        return Scale(low, high, self.bottom, self.top)
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-from prefdata.report.axes import Scale, Tick, ticks
+from prefdata.report.axes import Frame, Scale, Tick, ticks
 from prefdata.report.model import Histogram, Share
 from prefdata.report.visible import plain
 
@@ -71,14 +71,7 @@ class Row(NamedTuple):
 class RowChart(NamedTuple):
     """A chart of one row for each thing, all on one axis."""
 
-    title: str
-    note: str
-    width: float
-    height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
+    frame: Frame
     x_ticks: list[Tick]
     baseline: float | None
     rows: list[Row]
@@ -97,14 +90,7 @@ class Area(NamedTuple):
 class AreaChart(NamedTuple):
     """A chart of one or more histograms over the same axis, each with the same area."""
 
-    title: str
-    note: str
-    width: float
-    height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
+    frame: Frame
     x_ticks: list[Tick]
     baseline: float | None
     areas: list[Area]
@@ -133,14 +119,14 @@ def row_chart(
         mark: writes a place on the axis.
         baseline: the value that all are read against.
     """
-    left, right, top = _LABELS, _WIDTH - _VALUES, 4.0
+    top = 4.0
     bottom = top + _STEP * len(measures)
-    across = Scale(*span, left, right)
+    frame = Frame(title, note, _WIDTH, bottom + 24, _LABELS, _WIDTH - _VALUES, top, bottom)
+    across = frame.across(*span)
     rows = [_row(measure, top + _STEP * (n + 0.5), across) for n, measure in enumerate(measures)]
     marks = [Tick(across(value), mark(value)) for value in ticks(*span, 4)]
     at = None if baseline is None else across(baseline)
-    height = bottom + 24
-    return RowChart(title, note, _WIDTH, height, left, right, top, bottom, marks, at, rows)
+    return RowChart(frame, marks, at, rows)
 
 
 def _row(measure: Measure, y: float, across: Scale) -> Row:
@@ -184,10 +170,10 @@ def area_chart(
     """
     place: Callable[[float], float] = math.log10 if logarithmic else float
     edges = [place(edge) for edge in histogram.edges]
-    left, right, top, bottom = 8.0, _WIDTH - 8, 8.0, _HEIGHT - 24
-    across = Scale(edges[0], edges[-1], left, right)
+    frame = Frame(title, note, _WIDTH, _HEIGHT, 8.0, _WIDTH - 8, 8.0, _HEIGHT - 24)
+    across = frame.across(edges[0], edges[-1])
     heights = [_densities(series.counts, edges) for series in histogram.series]
-    up = Scale(0, max(map(max, heights)) or 1.0, bottom, top)
+    up = frame.up(0, max(map(max, heights)) or 1.0)
     areas = [
         Area(series.name, text, tone, _outline(edges, height, across, up))
         for series, tone, text, height in zip(histogram.series, tones, texts, heights, strict=True)
@@ -200,7 +186,7 @@ def area_chart(
     )
     within = baseline is not None and edges[0] <= baseline <= edges[-1]
     at = across(baseline) if baseline is not None and within else None
-    return AreaChart(title, note, _WIDTH, _HEIGHT, left, right, top, bottom, marks, at, areas)
+    return AreaChart(frame, marks, at, areas)
 
 
 def _densities(counts: Sequence[int], edges: Sequence[float]) -> list[float]:

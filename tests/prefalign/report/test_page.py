@@ -206,8 +206,8 @@ def test_lines_stay_in_the_plot_and_labels_apart() -> None:
     assert chart is not None
     heights = sorted(line.label_y for line in chart.lines)
     assert all(high - low >= 14.9 for low, high in pairwise(heights))
-    assert chart.top <= heights[0]
-    assert heights[-1] <= chart.bottom
+    assert chart.frame.top <= heights[0]
+    assert heights[-1] <= chart.frame.bottom
     assert (
         charts.line_chart([charts.Series("one", 0, [(1, 1)])], title="", note="", show=str) is None
     )
@@ -218,7 +218,7 @@ def test_a_flat_line_has_an_axis() -> None:
         [charts.Series("a", 0, [(0, 0.0), (5, 0.0)])], title="", note="", show=str
     )
     assert chart is not None
-    assert chart.top < chart.lines[0].y < chart.bottom
+    assert chart.frame.top < chart.lines[0].y < chart.frame.bottom
 
 
 def test_the_templates_are_beside_the_code() -> None:

@@ -158,7 +158,7 @@ def test_answers_without_much_in_common_are_not_marked() -> None:
 
 
 def test_a_rich_set_has_every_chart_but_none_too_many(report: Report) -> None:
-    titles = [chart.title for chart in charts(report)]
+    titles = [chart.frame.title for chart in charts(report)]
     assert len(titles) == len(set(titles)) <= 12
     assert {
         "How long are the sides?",
@@ -187,14 +187,14 @@ def test_a_page_of_everything_keeps_to_twelve_charts() -> None:
         rejected_model=pl.lit("b"),
         source=pl.Series([f"s{n % 2}" for n in range(60)]),
     )
-    titles = [chart.title for chart in charts(report_on(told))]
+    titles = [chart.frame.title for chart in charts(report_on(told))]
     assert "Which model wins?" in titles
     assert len(titles) <= 12
 
 
 def test_a_bare_set_has_no_empty_charts() -> None:
     report = report_on(frame(pair("", "", "")))
-    assert [chart.title for chart in charts(report)] == []
+    assert [chart.frame.title for chart in charts(report)] == []
     assert "What it looks like" not in Outline(render(report)).headings
 
 
