@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from prefalign.cli._options import settle_libraries
+from prefdata.cli._options import form_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,9 +31,7 @@ _SHOWN, _JUDGED = 4, 64  # samples, unless a number is asked for
     type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
 @click.option("--pairs", help="Held-out pairs to compare on instead of the runs' own.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page too.")
 @click.option(
     "--samples",
@@ -74,7 +74,8 @@ def command(
     from prefalign.compare import compare
     from prefalign.progress import Console
 
-    _quiet_libraries()
+    settle_libraries()
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # leaves the terminal to ours
     shown = html is not None or form == "json"
     comparison = compare(
         list(runs),
@@ -100,12 +101,6 @@ def _sample_count(asked: int | None, *, judged: bool, shown: bool) -> int:
     if asked is not None:
         return asked
     return _JUDGED if judged else _SHOWN
-
-
-def _quiet_libraries() -> None:
-    """Leaves the terminal to our own progress; has to run before transformers is imported."""
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def write_page(comparison: Comparison, path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+from prefalign.cli._options import device_option, precision_option, settle_libraries, trust_option
+from prefdata.cli._options import form_option
 
 if TYPE_CHECKING:
     from prefalign.engine.self_test import Verdict
@@ -21,18 +23,10 @@ _MEANING = {
 
 @click.command()
 @click.argument("model", metavar="MODEL")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16"]),
-    default="auto",
-    show_default=True,
-    help="Of the forward passes; auto: bf16 where the hardware has it.",
-)
-@click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
-@click.option("--trust-remote-code", is_flag=True, help="Run Python code that comes with MODEL.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@precision_option
+@device_option
+@trust_option
+@form_option
 def command(
     model: str,
     precision: Literal["auto", "fp32", "bf16"],
@@ -50,10 +44,7 @@ def command(
       prefalign engines HuggingFaceTB/SmolLM2-135M-Instruct
       prefalign engines ./model --precision fp32 --format json
     """
-    from prefalign.launch import settle_environment
-
-    settle_environment()
-    warnings.filterwarnings("ignore", category=FutureWarning)  # of transformers, about itself
+    settle_libraries()
     import numpy as np
 
     from prefalign.config import Model

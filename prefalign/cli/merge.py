@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Literal
 
 import click
+
+from prefalign.cli._options import settle_libraries
 
 
 @click.command()
@@ -36,11 +37,9 @@ def command(source: Path, output: Path, dtype: Literal["base", "fp32", "bf16"]) 
       prefalign merge out/dpo-lora -o merged
       prefalign merge out/dpo-lora/checkpoint-100 -o merged --dtype fp32
     """
-    from prefalign.launch import settle_environment
     from prefalign.publishing.merge import merge
 
-    settle_environment()
-    warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries, about themselves
+    settle_libraries()
     from transformers.utils import logging
 
     logging.disable_progress_bar()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from prefalign.cli._options import run_file_argument, set_option, settle_libraries
+from prefdata.cli._options import form_option
 
 if TYPE_CHECKING:
     from prefalign.config import RunConfig
@@ -19,19 +21,15 @@ _GPUS = ("H200", "H100", "A100", "4090")
 
 
 @click.command()
-@click.argument("run_file", metavar="RUN.yaml", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--set", "overrides", multiple=True, metavar="GROUP.KEY=VALUE", help="Override a setting."
-)
+@run_file_argument
+@set_option
 @click.option(
     "--gpu", type=click.Choice(_GPUS), help="Plan for this GPU.  [default: what this machine has]"
 )
 @click.option("--device-memory", metavar="80GB", help="Say whether it fits.  [default: the GPU's]")
 @click.option("--mfu", type=click.FloatRange(0, 1, min_open=True), default=0.4, show_default=True,
               help="Share of a GPU's peak that training reaches.")  # fmt: skip
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 def command(
     run_file: Path,
     overrides: tuple[str, ...],
@@ -51,11 +49,9 @@ def command(
       prefalign plan run.yaml --set data.max_length=2048 --device-memory 80GB --format json
     """
     from prefalign.config import load_run
-    from prefalign.launch import settle_environment
     from prefalign.preflight import check_settings
 
-    settle_environment()
-    warnings.filterwarnings("ignore", category=FutureWarning)  # of transformers, about itself
+    settle_libraries()
     config = load_run(run_file, overrides)
     check_settings(config, str(run_file))  # files that are missing, as `validate` says it
     target = _target(config, gpu, device_memory)

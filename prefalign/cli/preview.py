@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from prefalign.cli._options import run_file_argument, set_option
 from prefalign.config import RunConfig, load_run
 from prefdata.cli._rows import row_options, selected
 from prefdata.cli.render import show
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run_file", type=click.Path(path_type=Path))
-@click.option(
-    "--set", "overrides", multiple=True, metavar="GROUP.KEY=VALUE", help="Override a setting."
-)
+@run_file_argument
+@set_option
 @click.option("--test", is_flag=True, help="Show pairs of data.test.")
 @row_options
 def command(
@@ -35,7 +34,7 @@ def command(
     full: bool,
     output: Path | None,
 ) -> None:
-    """Show pairs of RUN_FILE as it will train on them. Loads its tokenizer, not its model.
+    """Show pairs of RUN.yaml as it will train on them. Loads its tokenizer, not its model.
 
     The same view as `prefdata render`, with the data, max_length and truncation of the run.
 

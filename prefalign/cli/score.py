@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from prefalign.cli._options import device_option, precision_option, settle_libraries, trust_option
 from prefdata.errors import PrefError
 
 if TYPE_CHECKING:
@@ -55,15 +55,9 @@ _SUFFIXES = (".parquet", ".jsonl")
     help="What happens to a pair with a longer side; else what the run did, or drop.",
 )
 @click.option("--micro-batch-size", type=click.IntRange(1), default=8, show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16"]),
-    default="auto",
-    show_default=True,
-    help="Of the forward passes; auto: bf16 where the hardware has it.",
-)
-@click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
-@click.option("--trust-remote-code", is_flag=True, help="Run Python code that comes with a model.")
+@precision_option
+@device_option
+@trust_option
 def command(
     pairs: str,
     models: tuple[str, ...],
@@ -90,10 +84,7 @@ def command(
       prefalign score pairs.parquet --model ./trained --reference ./base -o scores.parquet
       accelerate launch --num_processes 8 -m prefalign score pairs.parquet --model out/dpo -o scores.parquet
     """
-    from prefalign.launch import settle_environment
-
-    settle_environment()
-    warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries, about themselves
+    settle_libraries()
     _refuse(models, output)
     with _one_message():
         from prefalign.models.named import find_model

@@ -6,16 +6,12 @@ from pathlib import Path
 
 import click
 
+from prefalign.cli._options import run_file_argument, set_option
+
 
 @click.command()
-@click.argument("run_file", metavar="RUN.yaml", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a setting of the run file.",
-)
+@run_file_argument
+@set_option
 @click.option(
     "--resume/--no-resume",
     default=None,
@@ -25,7 +21,7 @@ import click
 @click.argument("accelerate", nargs=-1, metavar="[-- ACCELERATE ARGS]")
 def command(
     run_file: Path,
-    settings: tuple[str, ...],
+    overrides: tuple[str, ...],
     resume: bool | None,
     overwrite: bool,
     accelerate: tuple[str, ...],
@@ -57,7 +53,7 @@ def command(
 
     with STOP.heard():
         try:
-            _train(run_file, settings, accelerate, resume=resume, overwrite=overwrite)
+            _train(run_file, overrides, accelerate, resume=resume, overwrite=overwrite)
         except Stopped as stopped:
             from prefalign.survival.outcome import before_the_first_step
 
@@ -66,7 +62,7 @@ def command(
 
 def _train(
     run_file: Path,
-    settings: tuple[str, ...],
+    overrides: tuple[str, ...],
     accelerate: tuple[str, ...],
     *,
     resume: bool | None,
@@ -78,7 +74,7 @@ def _train(
     from prefalign.preflight import preflight, remarks
 
     settle_environment()
-    config = load_run(run_file, settings)
+    config = load_run(run_file, overrides)
     if is_worker():
         from prefalign.worker import work
 
@@ -90,8 +86,8 @@ def _train(
     train = preflight(config, str(run_file))
     for remark in remarks(config, train, divided=bool(accelerate)):
         _tell(remark)
-    overrides = [part for setting in settings for part in ("--set", setting)]
-    launch(config, ["train", str(run_file), *overrides], accelerate)
+    settings = [part for override in overrides for part in ("--set", override)]
+    launch(config, ["train", str(run_file), *settings], accelerate)
     click.echo(config.output.dir)
 
 

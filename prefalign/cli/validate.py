@@ -8,17 +8,16 @@ from typing import Any
 
 import click
 
+from prefalign.cli._options import run_file_argument, set_option
 from prefalign.config import RunConfig, load_run
 from prefalign.preflight import check_settings
 
 
 @click.command()
-@click.argument("run_file", type=click.Path(path_type=Path))
-@click.option(
-    "--set", "overrides", multiple=True, metavar="GROUP.KEY=VALUE", help="Override a setting."
-)
+@run_file_argument
+@set_option
 def command(run_file: Path, overrides: tuple[str, ...]) -> None:
-    """Check RUN_FILE before anything expensive starts: keys, values, data files. Loads no model.
+    """Check RUN.yaml before anything expensive starts: keys, values, data files. Loads no model.
 
     \b
     Examples:

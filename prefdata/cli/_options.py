@@ -1,4 +1,4 @@
-"""Options that several commands share: how to read sources, and progress while reading them."""
+"""Options that several commands share: how to read sources, progress while reading them, and the form of what is printed."""
 
 from __future__ import annotations
 
@@ -67,6 +67,9 @@ _PAIRING = (
     ),
 )
 
+form_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 sources_argument = click.argument("sources", nargs=-1, required=True, metavar="SRC...")
 
 

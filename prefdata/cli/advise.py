@@ -12,6 +12,7 @@ import click
 
 from prefdata.cli._options import (
     convert_options,
+    form_option,
     reading_options,
     reading_progress,
     sources_argument,
@@ -37,9 +38,7 @@ _INDENT = "  "
     help="What a trained model says about each pair: the pairs.parquet of a run of prefalign. May be"
     " given several times.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 @reading_options
 def command(sources: tuple[str, ...], scores: tuple[Path, ...], form: str, **reading: Any) -> None:
     """Say which settings of a training follow from SRC, and from what was measured in it.

@@ -10,6 +10,7 @@ import click
 
 from prefdata.cli._options import (
     convert_options,
+    form_option,
     reading_options,
     reading_progress,
     sources_argument,
@@ -59,9 +60,7 @@ def _lengths(_context: click.Context, _option: click.Parameter, text: str | None
     metavar="SHARE",
     help="Name the smallest length that cuts fewer than this share of the pairs.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@form_option
 @reading_options
 def command(
     sources: tuple[str, ...],
