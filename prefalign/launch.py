@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any, Self
 
 from prefalign.config import RunConfig
+from prefalign.launchers.options import asked_in, without
 from prefalign.progress import Console, relay
 from prefalign.records.run import METRICS_FILE, MODEL_DIR, RUN_FILE
 from prefalign.survival.checkpoints import MANIFEST, newest_checkpoint
@@ -35,6 +36,10 @@ SUPERVISED = "PREFALIGN_SUPERVISED"
 
 KERNELS = 128
 """Compiled kernels that oneDNN keeps on a CPU."""
+
+_NOBODY_ELSE = (
+    "127.0.0.1"  # as the launchers' configs have it, until somebody writes an address there
+)
 
 _ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -54,7 +59,7 @@ _OUTPUTS = (
     "pairs*.arrows",
     MODEL_DIR,
     "README.md",
-    "logs",
+    "logs/rank-*",  # what launchers leave there, the next one replaces, and it may be there already
     "runs",  # of TensorBoard
     "checkpoint-*",
     ".saving",
@@ -152,14 +157,15 @@ def launch(config: RunConfig, command: Sequence[str], extra: Sequence[str] = ())
     """Runs `command` in as many processes as the run wants, and waits for them.
 
     Args:
-        config: the run file, already through `preflight`.
+        config: the run file, already through `preflight` unless several machines launch together.
         command: arguments of `python -m prefalign` that lead back to the same run.
         extra: arguments for `accelerate launch`, instead of ours.
 
     Raises:
         PrefError: the workers failed; the exit code is theirs.
     """
-    logs = config.output.dir / "logs"
+    machine = asked_in(extra).machine if extra else 0
+    logs = config.output.dir / "logs" / (f"machine-{machine}" if machine else "")
     logs.mkdir(parents=True, exist_ok=True)
     (logs / OUTCOME_FILE).unlink(missing_ok=True)
     arguments, variables = launch_line(config, extra)
@@ -177,7 +183,7 @@ def launch(config: RunConfig, command: Sequence[str], extra: Sequence[str] = ())
         signals.to(process.pid)
         relay(process.stdout, Console())  # type: ignore[arg-type]
     if not is_finished(config):  # what hits a launcher afterwards does no harm
-        raise_outcome(logs, process.returncode, signals.received)
+        raise_outcome(config.output.dir, logs, process.returncode, signals.received)
 
 
 def launch_line(
@@ -217,13 +223,41 @@ def process_count(config: RunConfig, gpus: int | None = None) -> int:
     return config.hardware.num_processes or max(_gpus(config) if gpus is None else gpus, 1)
 
 
-def shell_line(config: RunConfig, run_file: str, gpus: int | None = None) -> str:
+def shell_line(
+    config: RunConfig, run_file: str, extra: Sequence[str] = (), *, gpus: int | None = None
+) -> str:
     """Returns the launch line of a run as a person types it, here or on a machine with `gpus`."""
-    arguments, variables = launch_line(config, gpus=gpus)
+    arguments, variables = launch_line(config, extra, gpus=gpus)
     assigned = [f"{name}={value}" for name, value in variables.items()]
     return " ".join(
         [*assigned, "accelerate launch", shlex.join(arguments), "-m prefalign train", run_file]
     )
+
+
+def shell_lines(
+    config: RunConfig, run_file: str, extra: Sequence[str] = (), *, gpus: int | None = None
+) -> list[str]:
+    """Returns the launch line of each machine, with its number and the address of the first.
+
+    Args:
+        config: the run.
+        run_file: its file, and what else follows.
+        extra: arguments for `accelerate launch`; without any one machine runs all.
+        gpus: of the machine; None for this one.
+    """
+    asked = asked_in(extra) if extra else None
+    if asked is None or asked.machines == 1:
+        return [shell_line(config, run_file, extra, gpus=gpus)]
+    shared = without(extra, "machine_rank", "main_process_ip")
+    address = asked.address if asked.address not in (None, _NOBODY_ELSE) else "ADDRESS"
+    return [
+        shell_line(
+            config,
+            run_file,
+            [*shared, "--machine_rank", str(machine), "--main_process_ip", str(address)],
+        )
+        for machine in range(asked.machines)
+    ]
 
 
 def _gpus(config: RunConfig) -> int:

@@ -6,16 +6,19 @@ import errno
 import logging
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
-from prefalign.config import RunConfig
+from prefalign.config import RunConfig, load_run
 from prefalign.errors import LostProcess, OutOfMemory, TrainingFailed
-from prefalign.launch import SUPERVISED, claim, is_finished
-from prefalign.preflight import preflight
+from prefalign.launch import SUPERVISED, claim
+from prefalign.preflight import check_settings, preflight
 from prefalign.preflight.processes import refuse_missing_processes
 from prefalign.progress import Console, Pipe, Reporter, Silence
+from prefalign.survival.agreement import Agreement, several_machines
 from prefalign.survival.orphans import end_with_parents
-from prefalign.survival.outcome import before_the_first_step, write_outcome
+from prefalign.survival.outcome import before_the_first_step, tell_launcher, write_outcome
 from prefalign.survival.started import write_started
 from prefalign.survival.stopping import Stopped
 from prefdata.errors import PrefError
@@ -24,14 +27,14 @@ _log = logging.getLogger("prefalign")
 
 
 def work(
-    config: RunConfig, run_file: str, *, resume: bool | None = None, overwrite: bool = False
+    run_file: Path, settings: Sequence[str], *, resume: bool | None = None, overwrite: bool = False
 ) -> None:
     """Trains in this process.
 
     Args:
-        config: the run file.
-        run_file: its name, for messages.
-        resume: see `prefalign.launch.claim`; a parent has seen to it already.
+        run_file: the run file.
+        settings: that win over it, as `group.key=value`.
+        resume: see `prefalign.launch.claim`; a parent on a single machine has seen to it already.
         overwrite: likewise.
 
     Raises:
@@ -39,21 +42,30 @@ def work(
         SystemExit: the run failed, in any other process.
     """
     rank, supervisor = int(os.environ.get("RANK", "0")), os.environ.get(SUPERVISED)
+    agreement = Agreement(rank, int(os.environ.get("WORLD_SIZE", "1")))
+    config = None
     end_with_parents()
     try:
-        refuse_missing_processes(config, run_file)
+        config = load_run(run_file, settings)
+        reporter = _reporter(rank, supervised=supervisor is not None)
+        refuse_missing_processes(config, str(run_file))
         _refuse_untested_launchers(config)
-        if supervisor is None:
-            if not _is_wanted(config, rank, resume=resume, overwrite=overwrite):
-                return
-            if rank == 0:
-                preflight(config, run_file)
-        _log_to(config.output.dir / "logs" / f"rank-{rank}.log")
-        write_started(config, rank)
-        _train(config, _reporter(rank, supervised=supervisor is not None))
+        if rank > 0:
+            wanted = _follow(config, run_file, agreement)
+        else:
+            claims = supervisor is None or several_machines()
+            wanted = not claims or claim(config, reporter.say, resume=resume, overwrite=overwrite)
+            if wanted and claims:
+                preflight(config, str(run_file))
+            _lead(config, agreement, wanted=wanted)
+        if wanted:
+            _log_to(config.output.dir / "logs" / f"rank-{rank}.log")
+            _train(config, reporter)
     # whatever ends a run has to end as one message and an exit code
     except BaseException as error:
         failure = as_failure(error, config)
+        agreement.object(failure)
+        tell_launcher(failure)
         if supervisor is not None:
             write_outcome(Path(supervisor), failure)
         if supervisor is not None or rank > 0:
@@ -61,11 +73,28 @@ def work(
         raise failure from error
 
 
-def _is_wanted(config: RunConfig, rank: int, *, resume: bool | None, overwrite: bool) -> bool:
-    """Returns whether there is anything to train, for a process that no parent of ours has started."""
-    if rank > 0:
-        return overwrite or not is_finished(config)
-    return claim(config, Console().say, resume=resume, overwrite=overwrite)
+def _lead(config: RunConfig, agreement: Agreement, *, wanted: bool) -> None:
+    """Says in the first process whether there is anything to train; returns when all agree."""
+    if wanted:
+        write_started(config, 0)
+        _load_libraries()
+    agreement.lead(config, wanted=wanted)
+
+
+def _follow(config: RunConfig, run_file: Path, agreement: Agreement) -> bool:
+    """Returns in any other process whether there is anything to train, when all agree."""
+    if several_machines() and os.environ.get("LOCAL_RANK") == "0":
+        check_settings(config, str(run_file))  # files that this machine does not see
+    _load_libraries()
+    wanted = agreement.follow(config)
+    if wanted:
+        write_started(config, agreement.rank)
+    return wanted
+
+
+def _load_libraries() -> None:
+    """Loads what training needs: while that takes seconds, nobody waits for this process yet."""
+    import_module("prefalign.run")
 
 
 def _refuse_untested_launchers(config: RunConfig) -> None:
@@ -102,14 +131,21 @@ def _log_to(path: Path) -> None:
     transformers_logging.enable_propagation()
 
 
-def as_failure(error: BaseException, config: RunConfig) -> PrefError:
-    """Returns the error as what a person can act on; the log keeps the traceback."""
+def as_failure(error: BaseException, config: RunConfig | None) -> PrefError:
+    """Returns the error as what a person can act on; the log keeps the traceback.
+
+    Args:
+        error: what ended this process.
+        config: the run file; None where it could not be read.
+    """
     if isinstance(error, PrefError):
         return error
     if isinstance(error, Stopped):
         return before_the_first_step(error.number)
     _log.error("training stopped", exc_info=error)
     from prefalign.survival.out_of_memory import is_out_of_memory
+
+    logs = config.output.dir / "logs" if config is not None else Path("logs")
 
     if is_out_of_memory(error):
         return OutOfMemory(
@@ -119,16 +155,16 @@ def as_failure(error: BaseException, config: RunConfig) -> PrefError:
     if _is_lost_connection(error):
         return LostProcess(
             f"another process of the run is gone ({type(error).__name__}: {_first_line(error)})",
-            hint=f"why is in {config.output.dir / 'logs'}; the same command goes on with the run",
+            hint=f"why is in {logs}; the same command goes on with the run",
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return TrainingFailed(
-            f"the disk is full: {config.output.dir} or the cache could not be written",
+            f"the disk is full: {logs.parent} or the cache could not be written",
             hint="make room; the same command then goes on with the run",
         )
     return TrainingFailed(
         f"training stopped: {type(error).__name__}: {_first_line(error)}",
-        hint=f"the traceback is in {config.output.dir / 'logs'}",
+        hint=f"the traceback is in {logs}",
     )
 
 

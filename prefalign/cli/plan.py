@@ -30,8 +30,10 @@ _GPUS = ("H200", "H100", "A100", "4090")
 @click.option("--mfu", type=click.FloatRange(0, 1, min_open=True), default=0.4, show_default=True,
               help="Share of a GPU's peak that training reaches.")  # fmt: skip
 @form_option
+@click.argument("accelerate", nargs=-1, metavar="[-- ACCELERATE ARGS]")
 def command(
     run_file: Path,
+    accelerate: tuple[str, ...],
     overrides: tuple[str, ...],
     gpu: str | None,
     device_memory: str | None,
@@ -41,12 +43,14 @@ def command(
     """Count steps, tokens, operations and bytes of RUN.yaml. Needs no GPU and loads no weights.
 
     Steps and tokens are those of the trainer's own batches; memory and time are estimates. Leaves
-    the token stores in the cache, where `prefalign train` finds them.
+    the token stores in the cache, where `prefalign train` finds them. What follows `--` is what
+    `accelerate launch` would get; for several machines the plan has a launch line for each.
 
     \b
     Examples:
       prefalign plan run.yaml --gpu H100
       prefalign plan run.yaml --set data.max_length=2048 --device-memory 80GB --format json
+      prefalign plan run.yaml --gpu H200 -- --config_file multi_node.yaml --main_process_ip 10.0.0.7
     """
     from prefalign.config import load_run
     from prefalign.preflight import check_settings
@@ -58,7 +62,15 @@ def command(
     from prefalign.plan import make_plan
 
     with closing(_reporter()) as reporter:
-        plan = make_plan(config, run_file, overrides, target=target, mfu=mfu, reporter=reporter)
+        plan = make_plan(
+            config,
+            run_file,
+            overrides,
+            launcher=accelerate,
+            target=target,
+            mfu=mfu,
+            reporter=reporter,
+        )
     if form == "json":
         click.echo(plan.model_dump_json(indent=2))
         return

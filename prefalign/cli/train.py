@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from prefalign.cli._options import run_file_argument, set_option
+
+if TYPE_CHECKING:
+    from prefalign.config import RunConfig
 
 
 @click.command()
@@ -69,26 +73,51 @@ def _train(
     overwrite: bool,
 ) -> None:
     from prefalign.config import load_run
-    from prefalign.launch import claim, is_worker, launch, settle_environment
-    from prefalign.models.without_torch import forgo_torch
-    from prefalign.preflight import preflight, remarks
+    from prefalign.launch import is_worker, launch, settle_environment
+    from prefalign.launchers.options import asked_in
 
     settle_environment()
-    config = load_run(run_file, overrides)
     if is_worker():
         from prefalign.worker import work
 
-        work(config, str(run_file), resume=resume, overwrite=overwrite)
+        work(run_file, overrides, resume=resume, overwrite=overwrite)
         return
+    config = load_run(run_file, overrides)
+    command = ["train", str(run_file), *(part for item in overrides for part in ("--set", item))]
+    if accelerate and asked_in(accelerate).machines > 1:  # their first processes see to the rest
+        command += _once(resume=resume, overwrite=overwrite)
+    elif not _is_ready(config, run_file, accelerate, resume=resume, overwrite=overwrite):
+        return
+    launch(config, command, accelerate)
+    click.echo(config.output.dir)
+
+
+def _once(*, resume: bool | None, overwrite: bool) -> list[str]:
+    """Returns the options that say what to do with an earlier start, as they were typed."""
+    typed = {True: ["--resume"], False: ["--no-resume"], None: []}[resume]
+    return [*typed, *(["--overwrite"] if overwrite else [])]
+
+
+def _is_ready(
+    config: RunConfig,
+    run_file: Path,
+    accelerate: tuple[str, ...],
+    *,
+    resume: bool | None,
+    overwrite: bool,
+) -> bool:
+    """Refuses what can be refused before processes are started; returns whether there is anything to train."""
+    from prefalign.launch import claim
+    from prefalign.models.without_torch import forgo_torch
+    from prefalign.preflight import preflight, remarks
+
     if not claim(config, _tell, resume=resume, overwrite=overwrite):
-        return
+        return False
     forgo_torch(config.model)
     train = preflight(config, str(run_file))
     for remark in remarks(config, train, divided=bool(accelerate)):
         _tell(remark)
-    settings = [part for override in overrides for part in ("--set", override)]
-    launch(config, ["train", str(run_file), *settings], accelerate)
-    click.echo(config.output.dir)
+    return True
 
 
 def _tell(text: str) -> None:

@@ -49,6 +49,7 @@ def make_plan(
     run_file: Path,
     overrides: Sequence[str],
     *,
+    launcher: Sequence[str] = (),
     target: Target,
     mfu: float,
     reporter: Reporter,
@@ -59,6 +60,7 @@ def make_plan(
         config: what `run_file` and `overrides` were resolved to.
         run_file: its file.
         overrides: settings as `group.key=value`.
+        launcher: arguments for `accelerate launch`, instead of ours.
         target: the hardware.
         mfu: share of a GPU's peak that is reached.
         reporter: who hears of progress.
@@ -67,6 +69,8 @@ def make_plan(
         PrefError: pairs or model cannot be read, the pairs cannot be trained on, or the run is TRL's.
     """
     from prefalign.data.pair_set import read_set
+    from prefalign.launch import process_count
+    from prefalign.launchers.options import asked_in
     from prefalign.plan.shape import read_shape
     from prefalign.plan.sources import settings_of
 
@@ -76,7 +80,10 @@ def make_plan(
     reporter.begin("reading the model's configuration", 1, "model")
     shape, layout = read_shape(config.model)
     reporter.advance(1)
-    setup = _setup(config, shape, layout, target, max(s.longest for s in (train, test) if s))
+    asked = asked_in(launcher) if launcher else None
+    processes = (asked and asked.processes) or process_count(config, target.gpus)
+    longest = max(pairs.longest for pairs in (train, test) if pairs)
+    setup = _setup(config, shape, layout, target, longest, processes)
     totals = _totals(config, setup, layout, train, test, reporter)
     memory = _memory(config, setup, totals, target)
     return Plan(
@@ -95,7 +102,8 @@ def make_plan(
         fit=_fit(memory, target),
         mfu=mfu,
         times=_times(totals.work, setup.processes, mfu),
-        launch=_launch(config, run_file, overrides, target),
+        divided=asked is not None and asked.divides,
+        launch=_launch(config, run_file, overrides, launcher, target),
     )
 
 
@@ -111,10 +119,11 @@ def _refuse_unknown(config: RunConfig) -> None:
         raise ConfigError([problem], source="engine trl", hint="plan with --set engine=prefalign")
 
 
-def _setup(config: RunConfig, shape: Shape, layout: Layout, target: Target, longest: int) -> Setup:
+def _setup(
+    config: RunConfig, shape: Shape, layout: Layout, target: Target, longest: int, processes: int
+) -> Setup:
     import torch
 
-    from prefalign.launch import process_count
     from prefalign.models.loading import SHORT, resolve_precision
     from prefalign.plan.memory import Setup
 
@@ -127,7 +136,7 @@ def _setup(config: RunConfig, shape: Shape, layout: Layout, target: Target, long
         precision=wanted,
         checkpointing=config.hardware.gradient_checkpointing,
         eager=on_cpu and layout == "padded" and longest < SHORT,
-        processes=process_count(config, target.gpus),
+        processes=processes,
         quantised=config.model.quantization is not None,
         offloaded=config.hardware.activation_offloading and not on_cpu,
     )
@@ -232,8 +241,15 @@ def _times(work: Work, processes: int, mfu: float) -> list[Time]:
     ]
 
 
-def _launch(config: RunConfig, run_file: Path, overrides: Sequence[str], target: Target) -> str:
-    from prefalign.launch import shell_line
+def _launch(
+    config: RunConfig,
+    run_file: Path,
+    overrides: Sequence[str],
+    launcher: Sequence[str],
+    target: Target,
+) -> list[str]:
+    from prefalign.launch import shell_lines
 
     settings = [part for setting in overrides for part in ("--set", setting)]
-    return shell_line(config, shlex.join([str(run_file), *settings]), target.gpus)
+    typed = shlex.join([str(run_file), *settings])
+    return shell_lines(config, typed, launcher, gpus=target.gpus)

@@ -158,4 +158,7 @@ class Plan(_Part):
     fit: Fit | None = None
     mfu: float = Field(description="assumed share of a GPU's peak in `times`")
     times: list[Time]
-    launch: str = Field(description="what `prefalign train` runs on this hardware")
+    divided: bool = Field(
+        description="the launcher divides the model among processes; `memory` counts a whole one"
+    )
+    launch: list[str] = Field(description="what starts the run: a line for each machine")

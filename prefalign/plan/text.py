@@ -42,8 +42,8 @@ def lines(plan: Plan) -> Iterator[str]:
     for time in plan.times:
         yield f"{_INDENT}{time.gpu:<8}{duration(time.seconds)}"
     yield ""
-    yield "launch"
-    yield f"{_INDENT}{plan.launch}"
+    yield "launch" if len(plan.launch) == 1 else "launch, on each machine its line"
+    yield from (f"{_INDENT}{line}" for line in plan.launch)
 
 
 def _settings(settings: list[Setting]) -> Iterator[str]:
@@ -115,6 +115,8 @@ def _memory(plan: Plan) -> Iterator[str]:
         if number := getattr(memory, name):
             yield f"{_INDENT}{name:<14}{bytes_text(number):>9}  {_PHASES[name]}"
     yield f"{_INDENT}{'peak':<14}{bytes_text(memory.peak):>9}"
+    if plan.divided:
+        yield f"{_INDENT}of a whole model; the launcher divides it among {plan.processes} processes"
     if plan.fit is not None:
         yield f"{_INDENT}{_fit(plan, memory)}"
 

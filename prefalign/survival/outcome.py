@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,16 +35,45 @@ def write_outcome(logs: Path, error: PrefError) -> None:
     """
     if isinstance(error, LostProcess):
         return
-    outcome = {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}
     with suppress(OSError), (logs / OUTCOME_FILE).open("x") as file:  # the disk may be full
-        json.dump(outcome, file)
+        json.dump(told(error), file)
 
 
-def raise_outcome(logs: Path, code: int, received: list[int]) -> None:
+def tell_launcher(error: PrefError) -> None:
+    """Says why this process ends where torchrun looks for it: it is among the last words of a launcher.
+
+    That of another machine than the first process's has nothing else to say of it.
+    """
+    if path := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        said = f"{error.message}; {error.hint}" if error.hint else error.message
+        with suppress(OSError):
+            Path(path).write_text(json.dumps({"message": said, "timestamp": int(time.time())}))
+
+
+def told(error: PrefError) -> dict[str, Any]:
+    """Returns an error as JSON."""
+    return {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}
+
+
+def failure_told(outcome: dict[str, Any], *, who: str | None = None) -> PrefError:
+    """Returns the error that `told` has told.
+
+    Args:
+        outcome: the JSON.
+        who: had it, to begin the message with; None for nobody in particular.
+    """
+    message = outcome["message"]
+    failure = TrainingFailed(f"{who}: {message}" if who else message, hint=outcome["hint"])
+    failure.exit_code = outcome["exit_code"]
+    return failure
+
+
+def raise_outcome(run: Path, logs: Path, code: int, received: list[int]) -> None:
     """Raises what ended the workers early; returns where nothing did.
 
     Args:
-        logs: where they and their launcher write.
+        run: its directory.
+        logs: where the launcher writes, and the workers say how they ended.
         code: of the launcher, negative for a signal.
         received: the signals that the parent passed on.
 
@@ -50,15 +81,14 @@ def raise_outcome(logs: Path, code: int, received: list[int]) -> None:
         PrefError: with the exit code of the parent.
     """
     if outcome := read_outcome(logs):
-        error = TrainingFailed(outcome["message"], hint=outcome["hint"])
-        error.exit_code = outcome["exit_code"]
+        error = failure_told(outcome)
         if code == -signal.SIGINT and outcome["exit_code"] == 128 + signal.SIGTERM:
             error.exit_code = (
                 128 + signal.SIGINT
             )  # the launcher died of it, its worker was orphaned
         raise error
     if code:
-        failure = _without_a_word(logs, code, received)
+        failure = _without_a_word(run, logs, code, received)
         write_outcome(logs, failure)
         raise failure
 
@@ -77,11 +107,11 @@ def before_the_first_step(number: int) -> Interrupted:
     return Interrupted("stopped before training began; there was nothing to save", signal=number)
 
 
-def _without_a_word(logs: Path, code: int, received: list[int]) -> PrefError:
+def _without_a_word(run: Path, logs: Path, code: int, received: list[int]) -> PrefError:
     """Returns what can be said where no process could say anything: they were killed, or never came up."""
     text = (logs / LAUNCHER_LOG).read_text(errors="replace")
     found = _KILLED.search(text)
-    line = resume_line(logs.parent)
+    line = resume_line(run)
     hint = f"go on with: {line or 'the same command'}"
     if len(received) > 1:
         return Interrupted("killed before it could save", signal=received[0], hint=hint)

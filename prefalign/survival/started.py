@@ -77,8 +77,15 @@ class Started(BaseModel):
 
 
 def write_started(config: RunConfig, rank: int) -> None:
-    """Leaves the file of this process in the logs of its run."""
+    """Leaves the file of this process in the logs of its run.
+
+    The first process does so before the others, and takes away those of an earlier start.
+    """
     import psutil
+
+    if rank == 0:
+        for path in (config.output.dir / "logs").glob(_PATTERN):
+            path.unlink(missing_ok=True)
 
     by_us = os.environ.get(COMMAND)
     # dots stand for the arguments of somebody else's launcher, which its workers never see
@@ -104,8 +111,7 @@ def read_started(directory: Path) -> list[Started]:
             found.append(Started.model_validate_json(path.read_bytes()))
         except ValidationError:
             continue  # of another release
-    found.sort(key=lambda process: process.rank)
-    return [process for process in found if process.command == found[0].command]
+    return sorted(found, key=lambda process: process.rank)
 
 
 def launched_at() -> float:
@@ -119,7 +125,10 @@ def launched_at() -> float:
 def resume_line(directory: Path) -> str | None:
     """Returns the command line that goes on with the run in `directory`; None where nobody wrote it down."""
     processes = read_started(directory)
-    return processes[0].to_resume if processes else None
+    if not processes:
+        return None
+    line = processes[0].to_resume
+    return "the same command on every machine" if "--machine_rank" in line else line
 
 
 def wait_for_earlier(

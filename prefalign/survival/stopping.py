@@ -96,8 +96,10 @@ class Stop:
             self._group = distributed.new_group(backend="gloo")
         told = torch.tensor([self.received])
         distributed.all_reduce(told, distributed.ReduceOp.MAX, group=self._group)
+        if not told:
+            return False  # a signal that came while this process waited is told the next time
         self.received = int(told)
-        return bool(self.received)
+        return True
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()

@@ -9,7 +9,7 @@ import pytest
 
 from prefalign.config import RunConfig
 from prefalign.launch import clear, is_worker, launch_line
-from prefalign.preflight.processes import asked_in
+from prefalign.launchers.options import asked_in
 from prefdata.frame import pairs_table, to_polars
 from prefdata.types import Message, Origin, Pair
 from tests.prefalign.workplace import ACCELERATE, TRAIN, Workplace
@@ -192,13 +192,13 @@ def test_extra_launch_arguments_replace_ours() -> None:
     ],
 )
 def test_what_a_launcher_was_asked_for(line: list[str], asked: int | None) -> None:
-    assert asked_in(["python", "accelerate", "launch", *line]) == asked
+    assert asked_in(["python", "accelerate", "launch", *line]).processes == asked
 
 
 def test_a_launcher_s_config_file_asks_too(tmp_path: Path) -> None:
     file = tmp_path / "accelerate.yaml"
     file.write_text("num_processes: 3\n")
-    assert asked_in(["accelerate", "launch", "--config_file", str(file)]) == 3
+    assert asked_in(["accelerate", "launch", "--config_file", str(file)]).processes == 3
 
 
 def test_what_accelerate_config_has_written_asks_too(
@@ -207,10 +207,12 @@ def test_what_accelerate_config_has_written_asks_too(
     (tmp_path / "accelerate").mkdir()
     (tmp_path / "accelerate" / "default_config.yaml").write_text("num_processes: 4\n")
     monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
-    assert asked_in(["accelerate", "launch", "-m", "prefalign"]) == 4
-    assert asked_in(["accelerate", "launch", "--num_processes", "2", "-m", "prefalign"]) == 2
+    assert asked_in(["accelerate", "launch", "-m", "prefalign"]).processes == 4
     assert (
-        asked_in(["accelerate", "launch", "--cpu", "-m", "prefalign"]) is None
+        asked_in(["accelerate", "launch", "--num_processes", "2", "-m", "prefalign"]).processes == 2
+    )
+    assert (
+        asked_in(["accelerate", "launch", "--cpu", "-m", "prefalign"]).processes is None
     )  # it is not read then
 
 

@@ -15,7 +15,7 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
 from prefalign.launchers import launcher, launchers
-from prefalign.preflight.processes import asked_in
+from prefalign.launchers.options import asked_in
 
 
 @pytest.fixture(params=launchers())
@@ -45,7 +45,7 @@ def test_accelerate_knows_every_key(config_file: Path) -> None:
 
 def test_our_own_count_of_processes_reads_the_file(config_file: Path) -> None:
     line = ["accelerate", "launch", "--config_file", str(config_file)]
-    assert asked_in(line) == arguments(config_file).num_processes
+    assert asked_in(line).processes == arguments(config_file).num_processes
 
 
 def environment(name: str, tmp_path: Path, *more: str) -> dict[str, str]:
