@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import yaml
 
 from prefalign.launchers import launcher, launchers
 from prefalign.recipes import recipe, recipes
@@ -43,15 +44,28 @@ def command(
     if list_all:
         _list()
     elif launcher_name is not None:
-        path = output or Path(f"{launcher_name}.yaml")
-        _write(path, launcher(launcher_name), force=force)
-        click.echo(f"wrote {path}: set num_processes in it to the GPUs there are, then run")
-        click.echo(f"  prefalign train run.yaml -- --config_file {path}")
+        path, text = output or Path(f"{launcher_name}.yaml"), launcher(launcher_name)
+        _write(path, text, force=force)
+        _say_next(path, machines=yaml.safe_load(text)["num_machines"])
     else:
         path = output or Path("run.yaml")
         _write(path, recipe(name), force=force)
         click.echo(f"wrote {path}: set data.train, model.name and output.dir in it, then run")
         click.echo(f"  prefalign validate {path}")
+
+
+def _say_next(path: Path, *, machines: int) -> None:
+    """Says what to do with a launcher's config."""
+    line = f"  prefalign train run.yaml -- --config_file {path}"
+    if machines == 1:
+        click.echo(f"wrote {path}: set num_processes in it to the GPUs there are, then run")
+        click.echo(line)
+        return
+    click.echo(
+        f"wrote {path}: set num_machines and, to the GPUs of all of them, num_processes; then run"
+    )
+    click.echo("on each machine, with a number from 0 of its own and the address of number 0,")
+    click.echo(f"{line} --machine_rank 0 --main_process_ip ADDRESS")
 
 
 def _list() -> None:

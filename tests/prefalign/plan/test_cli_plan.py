@@ -49,7 +49,8 @@ def test_json_fits_its_schema_and_names_sources(project: Path) -> None:
     assert record["work"]["steps"] == 3 * record["work"]["steps_per_epoch"] == 3
     assert record["work"]["pairs"] == 60
     assert record["fit"] == {"device_memory": 80_000_000_000, "kept_back": 2**30, "fits": True}
-    assert "--set optim.epochs=3" in record["launch"]
+    (line,) = record["launch"]
+    assert line.endswith("-m prefalign train run.yaml --set optim.epochs=3")
 
 
 def test_text_says_what_to_do_where_memory_does_not_suffice(project: Path) -> None:
@@ -103,14 +104,31 @@ def test_no_file_at_all(tmp_path: Path) -> None:
 def test_the_launch_line_is_that_of_the_hardware_planned_for(project: Path) -> None:
     more = ("--set", "hardware.num_processes=4", "--format", "json")
     gpu = json.loads(plan(project, "--gpu", "A100", *more).stdout)
-    assert "--num_processes 4" in gpu["launch"]
-    assert "--multi_gpu" in gpu["launch"]
-    assert "CPU" not in gpu["launch"]
+    (line,) = gpu["launch"]
+    assert "--num_processes 4" in line
+    assert "--multi_gpu" in line
+    assert "CPU" not in line
     assert gpu["memory"]["process"] == gpu["memory"]["fragmentation"] == 0
     cpu = json.loads(plan(project, "--set", "hardware.device=cpu", *more).stdout)
-    assert cpu["launch"].startswith("ACCELERATE_USE_CPU=true ")
+    assert cpu["launch"][0].startswith("ACCELERATE_USE_CPU=true ")
     assert cpu["work"] == gpu["work"]
     memory = cpu["memory"]
     training = memory["training"] + memory["fragmentation"] + memory["kernels"]
     largest = max(training, memory["scoring"] + memory["kernels"], memory["loading"])
     assert memory["peak"] == memory["process"] + largest
+
+
+def test_every_machine_gets_its_line(project: Path) -> None:
+    assert prefalign("init", "--launcher", "multi_node", cwd=project).returncode == 0
+    launcher = ("--", "--config_file", "multi_node.yaml", "--machine-rank=1")
+    said = plan(project, "--gpu", "H100", *launcher).stdout.splitlines()
+    assert "16 x H100" in said[0]
+    assert "  of a whole model; the launcher divides it among 16 processes" in said
+    shared = "  accelerate launch --config_file multi_node.yaml --machine_rank"
+    assert said[-3:] == [
+        "launch, on each machine its line",
+        f"{shared} 0 --main_process_ip ADDRESS -m prefalign train run.yaml",
+        f"{shared} 1 --main_process_ip ADDRESS -m prefalign train run.yaml",
+    ]
+    known = plan(project, "--gpu", "H100", *launcher, "--main_process_ip", "10.0.0.7").stdout
+    assert "--machine_rank 1 --main_process_ip 10.0.0.7 -m prefalign" in known
