@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -101,9 +102,10 @@ def claim(
         Whether there is anything left to train.
 
     Raises:
-        PrefError: somebody else trains in it, or it holds another run.
+        PrefError: somebody else trains in it, it holds another run, or what this one reads.
     """
     directory = config.output.dir
+    refuse_to_overwrite_inputs(config)
     wait_for_earlier(directory, say, until=launched_at() if is_worker() else None)
     if overwrite:
         clear(directory)
@@ -114,6 +116,35 @@ def claim(
         say(f"{directory}: finished already")
         return False
     return True
+
+
+def refuse_to_overwrite_inputs(config: RunConfig) -> None:
+    """Refuses a run that reads a model or data where it writes, and where `--overwrite` clears.
+
+    Raises:
+        PrefError: all such inputs are named.
+    """
+    directory = config.output.dir.resolve()
+    names = (config.model.name, config.data.train, config.data.test, config.model.chat_template)
+    inside = [
+        name for name in names if name and Path(name).exists() and _is_output(name, directory)
+    ]
+    if inside:
+        raise PrefError(
+            f"{', '.join(inside)}: the run would write over it, in its own output.dir",
+            hint="choose another directory for the run: --set output.dir=DIR",
+        )
+
+
+def _is_output(name: str, directory: Path) -> bool:
+    """Returns whether a file or directory is called what a run in `directory` calls what it writes."""
+    path = Path(name).resolve()
+    if path == directory:
+        return True
+    if directory not in path.parents:
+        return False
+    first = path.relative_to(directory).parts[0]
+    return any(fnmatch(first, pattern.partition("/")[0]) for pattern in _OUTPUTS)
 
 
 def _refuse_unwanted(directory: Path, *, resume: bool | None) -> None:

@@ -75,7 +75,7 @@ def refuse_two_adapters(model: config.Model) -> None:
     """
     if model.lora is not None and base_under(model.name) is not None:
         raise InputError(
-            f"model.lora: {model.name} holds adapters, which are trained further with the rank they have",
+            f"{model.name} holds adapters, which are trained further with the rank they have",
             hint="remove model.lora; or for new ones on top, "
             f"prefalign merge {model.name} -o merged, and set model.name to merged",
         )

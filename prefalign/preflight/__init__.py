@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 
 from prefalign.config import RunConfig
 from prefalign.preflight.data import count_pairs, manifest_problems, sources
-from prefalign.preflight.disk import output_problems, space_problems, space_remark, written
-from prefalign.preflight.model import model_problems, read_files
+from prefalign.preflight.disk import (
+    input_problems,
+    output_problems,
+    space_problems,
+    space_remark,
+    written,
+)
+from prefalign.preflight.model import adapter_problems, model_problems, read_files
 from prefalign.preflight.problem import Problem
 from prefalign.preflight.size import lora_problems, rough_shape
 from prefalign.preflight.tracking import untrackable
@@ -51,6 +57,7 @@ def check_settings(
         for text, hint in untrackable(config.output.report_to)
     ]
     problems += model_problems(config.model.name, ask_hub=ask_hub)
+    problems += adapter_problems(config.model)
     problems += _problems_of_size(config)
     if problems:
         raise ConfigError(
@@ -66,7 +73,7 @@ def _problems_of_size(config: RunConfig) -> Iterator[Problem]:
     files, lora = read_files(config.model.name), config.model.lora
     if lora is not None:
         yield from lora_problems(files, lora)
-    without_place = list(output_problems(config.output))
+    without_place = [*output_problems(config.output), *input_problems(config)]
     shape = rough_shape(files, lora)
     if without_place or shape is None:
         yield from without_place

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from prefalign.config import Output, RunConfig
+from prefalign.launch import refuse_to_overwrite_inputs
 from prefalign.plan.activations import FP32
 from prefalign.plan.shape import Shape
 from prefalign.preflight.problem import Problem
 from prefalign.survival.checkpoints import KEPT
 from prefalign.units import bytes_text
+from prefdata.errors import PrefError
 
 
 class Written(NamedTuple):
@@ -66,6 +68,14 @@ def output_problems(output: Output) -> Iterator[Problem]:
             f"{directory}: {place} cannot be written to",
             hint="choose another directory: --set output.dir=DIR",
         )
+
+
+def input_problems(config: RunConfig) -> Iterator[Problem]:
+    """Yields the inputs of a run that it would write over."""
+    try:
+        refuse_to_overwrite_inputs(config)
+    except PrefError as error:
+        yield Problem("output.dir", error.message, error.hint)
 
 
 def space_problems(output: Output, needed: Written) -> Iterator[Problem]:

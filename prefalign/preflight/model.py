@@ -14,11 +14,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from prefalign.config import Model
+from prefalign.models.adapters import ADAPTER_FILE, base_under, refuse_two_adapters
 from prefalign.preflight.problem import Problem
+from prefdata.errors import InputError
 
 _LOCAL = ("/", "./", "../", "~")
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-_ADAPTER = "adapter_config.json"
 _HUB_SECONDS = 5.0
 _LONGEST_HEADER = 100 << 20  # bytes, as in safetensors itself
 _WEIGHTS = (".safetensors", ".bin", ".gguf")
@@ -90,7 +92,7 @@ def model_problems(name: str, *, ask_hub: bool) -> Iterator[Problem]:
 
 
 def _directory_problems(directory: Path) -> Iterator[Problem]:
-    if (directory / _ADAPTER).exists() and not (directory / "config.json").exists():
+    if (directory / ADAPTER_FILE).exists() and not (directory / "config.json").exists():
         yield from _weights_problems(directory, "adapter_model.safetensors")
     elif (directory / "config.json").exists():
         yield from _weights_problems(directory, "model.safetensors")
@@ -124,6 +126,17 @@ def _weights_problems(directory: Path, file: str) -> Iterator[Problem]:
             )
         elif broken := damage(directory / name):
             yield Problem("model.name", f"{directory / name}: {broken}", again)
+
+
+def adapter_problems(model: Model) -> Iterator[Problem]:
+    """Yields what keeps adapters that are here from being trained further; nothing of a whole model."""
+    if not (Path(model.name) / ADAPTER_FILE).is_file():
+        return
+    try:
+        base_under(model.name)
+        refuse_two_adapters(model)
+    except InputError as error:
+        yield Problem("model.lora" if model.lora else "model.name", error.message, error.hint)
 
 
 def damage(file: Path) -> str | None:

@@ -159,6 +159,23 @@ def test_overwriting_takes_away_a_run_and_nothing_else(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_a_run_does_not_write_over_what_it_reads(workplace: Workplace, tiny_model: Path) -> None:
+    run = workplace.directory / "one"
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    shutil.copytree(tiny_model, run / "model")
+    pairs = shutil.copy(workplace.directory / "train.parquet", run / "pairs.parquet")
+    reads = ["--set", "model.name=one/model", "--set", f"data.train={pairs}"]
+    for command in ("train", "validate"):
+        line = [*TRAIN[:-1], command, "run.yaml", *reads]
+        done = workplace.run(*line, *(["--overwrite"] if command == "train" else []))
+        assert done.returncode == 2
+        assert f"one/model, {pairs}: the run would write over it, in its own" in done.stderr
+        assert "hint: choose another directory for the run: --set output.dir=DIR" in done.stderr
+    assert (run / "model" / "model.safetensors").exists()
+    assert (run / "pairs.parquet").exists()
+
+
 def config(**hardware: Any) -> RunConfig:
     return RunConfig.model_validate(
         {

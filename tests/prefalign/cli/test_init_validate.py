@@ -117,6 +117,19 @@ def test_validate_looks_at_the_data(project: Path) -> None:
     assert "prefdata split pairs.parquet -o data" in result.stderr
 
 
+def test_validate_refuses_new_adapters_for_adapters(project: Path) -> None:
+    (project / "sft").mkdir()
+    settings = '{"peft_type": "LORA", "base_model_name_or_path": "somebody/model"}'
+    (project / "sft" / "adapter_config.json").write_text(settings)
+    result = prefalign("validate", "run.yaml", "--set", "model.name=sft", cwd=project)
+    assert result.returncode == 2
+    assert (
+        "model.lora: sft holds adapters, which are trained further with the rank they"
+        in result.stderr
+    )
+    assert "prefalign merge sft -o merged" in result.stderr
+
+
 def test_validate_counts_json_lines_and_leaves_the_hub_alone(project: Path) -> None:
     write_pairs(frame(*real_pairs()[:3]), project / "pairs.jsonl")
     settings = ["--set", "data.train=pairs.jsonl", "--set", "data.test=somebody/pairs"]
