@@ -6,6 +6,7 @@ TRL is pinned to one minor version; tests/prefalign/trl/test_trl_engine.py check
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from trl import DPOConfig, DPOTrainer
@@ -14,9 +15,8 @@ from prefalign.config import RunConfig
 from prefalign.losses.choice import weights
 from prefalign.losses.dpo import Dpo
 from prefalign.models.loading import Precision
-from prefalign.tokenise import TokenStore
 from prefalign.trainer import argument_values
-from prefalign.training.measure import Instruments, Measured
+from prefalign.training.measure import Measured
 from prefalign.trl.tokens import accumulate, build
 from prefdata.errors import ConfigError
 
@@ -95,13 +95,4 @@ def _unknown_to_trl(method: Dpo) -> Iterator[str]:
         yield "method.labels: TRL has only hard"
 
 
-def trainer(
-    model: Any,
-    config: RunConfig,
-    settings: DPOConfig,
-    train: TokenStore,
-    test: TokenStore | None,
-    instruments: Instruments,
-) -> TrlDpo:
-    """Returns TRL's trainer around an untouched `model`; adapters are added by TRL."""
-    return build(TrlDpo, model, config, settings, train, test, instruments)
+trainer = partial(build, TrlDpo)

@@ -6,6 +6,7 @@ Its ORPO may disappear from TRL in any release; then this file does, and nothing
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
@@ -13,9 +14,8 @@ from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 from prefalign.config import RunConfig
 from prefalign.losses.orpo import Orpo
 from prefalign.models.loading import Precision
-from prefalign.tokenise import TokenStore
 from prefalign.trainer import argument_values
-from prefalign.training.measure import Instruments, Measured
+from prefalign.training.measure import Measured
 from prefalign.trl.tokens import accumulate, build, labelled_row
 from prefdata.errors import ConfigError
 
@@ -48,13 +48,4 @@ def arguments(config: RunConfig, precision: Precision) -> ORPOConfig:
     return accumulate(ORPOConfig(**argument_values(config, precision) | values), config)
 
 
-def trainer(
-    model: Any,
-    config: RunConfig,
-    settings: ORPOConfig,
-    train: TokenStore,
-    test: TokenStore | None,
-    instruments: Instruments,
-) -> TrlOrpo:
-    """Returns TRL's trainer around an untouched `model`; adapters are added by TRL."""
-    return build(TrlOrpo, model, config, settings, train, test, instruments)
+trainer = partial(build, TrlOrpo)

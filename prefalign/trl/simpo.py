@@ -6,6 +6,7 @@ Its CPO may disappear from TRL in any release; then this file does, and nothing 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from trl.experimental.cpo import CPOConfig, CPOTrainer
@@ -13,9 +14,8 @@ from trl.experimental.cpo import CPOConfig, CPOTrainer
 from prefalign.config import RunConfig
 from prefalign.losses.simpo import Simpo
 from prefalign.models.loading import Precision
-from prefalign.tokenise import TokenStore
 from prefalign.trainer import argument_values
-from prefalign.training.measure import Instruments, Measured
+from prefalign.training.measure import Measured
 from prefalign.trl.tokens import accumulate, build, labelled_row
 
 
@@ -44,13 +44,4 @@ def arguments(config: RunConfig, precision: Precision) -> CPOConfig:
     return accumulate(CPOConfig(**argument_values(config, precision) | values), config)
 
 
-def trainer(
-    model: Any,
-    config: RunConfig,
-    settings: CPOConfig,
-    train: TokenStore,
-    test: TokenStore | None,
-    instruments: Instruments,
-) -> TrlSimpo:
-    """Returns TRL's trainer around an untouched `model`; adapters are added by TRL."""
-    return build(TrlSimpo, model, config, settings, train, test, instruments)
+trainer = partial(build, TrlSimpo)

@@ -18,15 +18,7 @@ _BASES: dict[str, Literal[0, 1]] = {"0": 0, "1": 1}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_PAIRING = (
-    click.option(
-        "--pairs-by",
-        "by",
-        type=click.Choice(POLICIES),
-        default="every",
-        show_default=True,
-        help="How rankings become pairs.",
-    ),
+_RANKING = (
     click.option(
         "--min-margin",
         type=click.FloatRange(0),
@@ -38,19 +30,6 @@ _PAIRING = (
         type=click.IntRange(1),
         metavar="N",
         help="Make at most N pairs of a ranking, those of the largest margins.",
-    ),
-    click.option(
-        "--ties",
-        type=click.Choice(TIE_POLICIES),
-        default="keep",
-        show_default=True,
-        help="Write ties beside the pairs, leave them out, or quarantine rows that are only ties.",
-    ),
-    click.option(
-        "--min-agreement",
-        type=click.FloatRange(0, 1),
-        metavar="SHARE",
-        help="Make no pair of votes of which fewer agree; more than half must in any case.",
     ),
     click.option(
         "--seed",
@@ -66,11 +45,49 @@ _PAIRING = (
         help="Give each pair of a ranking the weight 1/n: pair_weight in its meta.",
     ),
 )
+_PAIRING = (
+    click.option(
+        "--pairs-by",
+        "by",
+        type=click.Choice(POLICIES),
+        default="every",
+        show_default=True,
+        help="How rankings become pairs.",
+    ),
+    *_RANKING,
+    click.option(
+        "--ties",
+        type=click.Choice(TIE_POLICIES),
+        default="keep",
+        show_default=True,
+        help="Write ties beside the pairs, leave them out, or quarantine rows that are only ties.",
+    ),
+    click.option(
+        "--min-agreement",
+        type=click.FloatRange(0, 1),
+        metavar="SHARE",
+        help="Make no pair of votes of which fewer agree; more than half must in any case.",
+    ),
+)
 
 form_option = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="A .parquet or .jsonl file.",
+)
 sources_argument = click.argument("sources", nargs=-1, required=True, metavar="SRC...")
+
+
+def ranking_options(command: F) -> F:
+    """Adds the options that say which pairs a ranking gives; their values are fields of `Pairing`."""
+    for option in reversed(_RANKING):
+        command = option(command)
+    return command
 
 
 def reading_options(command: F) -> F:

@@ -11,6 +11,7 @@ import click
 from prefdata.cli._joined import joined_rows
 from prefdata.cli._options import (
     convert_options,
+    output_option,
     reading_options,
     reading_progress,
     sources_argument,
@@ -22,13 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @sources_argument
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="A .parquet or .jsonl file.",
-)
+@output_option
 @click.option(
     "--workers",
     type=click.IntRange(1),

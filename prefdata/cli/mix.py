@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prefdata.cli._options import output_option
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -16,13 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("sets", metavar="SRC=WEIGHT...", nargs=-1, required=True)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="A .parquet or .jsonl file.",
-)
+@output_option
 @click.option(
     "--by",
     type=click.Choice(["rows", "characters", "tokens"]),

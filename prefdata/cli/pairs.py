@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from prefdata.cli._options import output_option, ranking_options
 from prefdata.pairing import POLICIES, Pairing
 
 if TYPE_CHECKING:
@@ -20,22 +21,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source", metavar="SRC")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="A .parquet or .jsonl file.",
-)
+@output_option
 @click.option("--pairs-by", "by", type=click.Choice(POLICIES), required=True)
-@click.option("--min-margin", type=click.FloatRange(0), metavar="SCORE",
-              help="Make no pair of answers whose scores differ by less.")  # fmt: skip
-@click.option("--max-per-prompt", type=click.IntRange(1), metavar="N",
-              help="Make at most N pairs of a ranking, those of the largest margins.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, metavar="N",
-              help="Seed of --pairs-by best-random.")  # fmt: skip
-@click.option("--pair-weights", "weights", is_flag=True,
-              help="Give each pair of a ranking the weight 1/n: pair_weight in its meta.")  # fmt: skip
+@ranking_options
 def command(source: str, output: Path, **options: Any) -> None:
     """Rebuild the rankings that SRC, a converted set, was made of, and pair them anew.
 

@@ -9,16 +9,7 @@ from pathlib import Path
 from prefdata.exporters import SCORES, Config, Row, exporter
 from prefdata.types import Pair
 from prefdata.writing.chat import columns, plain
-from prefdata.writing.limits import (
-    BLANK_COMPLETION,
-    EMPTY_PROMPT,
-    IMAGES,
-    ONE_MESSAGE,
-    THINKING,
-    TOOL_CALLS,
-    TOOLS,
-    roles,
-)
+from prefdata.writing.limits import BLANK_COMPLETION, EMPTY_PROMPT, ONE_MESSAGE, TEXT_ONLY, roles
 
 _BLOCK = """\
 rl: dpo
@@ -53,7 +44,7 @@ def yaml_block(path: Path) -> Config:
     limits=(
         roles("system", "user", "assistant"),
         *(EMPTY_PROMPT, ONE_MESSAGE, BLANK_COMPLETION),
-        *(TOOLS, TOOL_CALLS, THINKING, IMAGES),
+        *TEXT_ONLY,
     ),
     carries={"id", *SCORES},
     suffixes=(".jsonl", ".json"),

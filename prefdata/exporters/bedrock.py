@@ -11,12 +11,9 @@ from prefdata.writing.limits import (
     ALTERNATION,
     EMPTY_TEXT,
     ENDS_WITHOUT_USER,
-    IMAGES,
     LATE_SYSTEM,
     ONE_MESSAGE,
-    THINKING,
-    TOOL_CALLS,
-    TOOLS,
+    TEXT_ONLY,
     roles,
 )
 
@@ -27,7 +24,7 @@ from prefdata.writing.limits import (
     limits=(
         roles("system", "user", "assistant"),
         *(ONE_MESSAGE, ENDS_WITHOUT_USER, ALTERNATION, LATE_SYSTEM, EMPTY_TEXT),
-        *(TOOLS, TOOL_CALLS, THINKING, IMAGES),
+        *TEXT_ONLY,
     ),
 )
 def bedrock(pair: Pair, _pair_id: str) -> Iterator[Row]:

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 from prefdata.exporters import Row, exporter
 from prefdata.types import Messages, Pair
 from prefdata.writing.limits import (
-    IMAGES,
     ONE_MESSAGE,
-    THINKING,
-    TOOL_CALLS,
-    TOOLS,
+    TEXT_ONLY,
     marker_inside_turn,
     no_message,
     no_prompt,
@@ -32,7 +29,7 @@ _NAMES = {"user": "Human", "assistant": "Assistant"}
             lambda prompt: not prompt or prompt[0].role != "user",
         ),
         no_message("a turn marker inside a turn", lambda m: marker_inside_turn(m.content)),
-        *(TOOLS, TOOL_CALLS, THINKING, IMAGES),
+        *TEXT_ONLY,
     ),
     carries={"id"},
 )

@@ -7,15 +7,7 @@ from collections.abc import Iterator
 from prefdata.exporters import Row, exporter
 from prefdata.types import Pair
 from prefdata.writing.chat import plain
-from prefdata.writing.limits import (
-    EMPTY_PROMPT,
-    IMAGES,
-    ONE_MESSAGE,
-    THINKING,
-    TOOL_CALLS,
-    TOOLS,
-    roles,
-)
+from prefdata.writing.limits import EMPTY_PROMPT, ONE_MESSAGE, TEXT_ONLY, roles
 
 
 @exporter(
@@ -23,7 +15,7 @@ from prefdata.writing.limits import (
     reads_back="nemo-rl",
     limits=(
         roles("system", "user", "assistant"),
-        *(EMPTY_PROMPT, ONE_MESSAGE, TOOLS, TOOL_CALLS, THINKING, IMAGES),
+        *(EMPTY_PROMPT, ONE_MESSAGE, *TEXT_ONLY),
     ),
     carries={"id"},
 )

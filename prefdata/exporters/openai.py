@@ -16,10 +16,9 @@ from prefdata.writing.limits import (
     LATE_SYSTEM,
     NEIGHBOURS,
     ONE_MESSAGE,
+    TEXT_ONLY,
     THINKING,
-    TOOL_CALLS,
     TOOL_LIST,
-    TOOLS,
     Limit,
     no_completion,
     roles,
@@ -29,8 +28,7 @@ _OTHERS = no_completion(
     "completion messages of others than assistant and tool",
     lambda side: any(m.role not in ("assistant", "tool") for m in side),
 )
-_TEXT_ONLY = (TOOLS, TOOL_CALLS, THINKING, IMAGES)
-_ONE_ANSWER = (*_TEXT_ONLY, ONE_MESSAGE, EMPTY_PROMPT, roles("system", "user", "assistant"))
+_ONE_ANSWER = (*TEXT_ONLY, ONE_MESSAGE, EMPTY_PROMPT, roles("system", "user", "assistant"))
 
 
 def _asked_before(pair: Pair) -> str | None:

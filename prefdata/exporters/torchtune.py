@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prefdata.exporters import SCORES, Row, exporter
 from prefdata.types import Pair
 from prefdata.writing.chat import columns, plain
-from prefdata.writing.limits import EMPTY_PROMPT, IMAGES, THINKING, TOOL_CALLS, TOOLS, roles
+from prefdata.writing.limits import EMPTY_PROMPT, TEXT_ONLY, roles
 
 
 @exporter(
@@ -15,7 +15,7 @@ from prefdata.writing.limits import EMPTY_PROMPT, IMAGES, THINKING, TOOL_CALLS, 
     reads_back="trl-conversational-implicit",
     limits=(
         roles("system", "user", "assistant"),
-        *(EMPTY_PROMPT, TOOLS, TOOL_CALLS, THINKING, IMAGES),
+        *(EMPTY_PROMPT, *TEXT_ONLY),
     ),
     carries={"id", *SCORES},
     suffixes=(".jsonl", ".json"),

@@ -10,12 +10,9 @@ from prefdata.writing.chat import only_text, split_system
 from prefdata.writing.limits import (
     EMPTY_TEXT,
     ENDS_WITHOUT_USER,
-    IMAGES,
     LATE_SYSTEM,
     ONE_MESSAGE,
-    THINKING,
-    TOOL_CALLS,
-    TOOLS,
+    TEXT_ONLY,
     roles,
 )
 
@@ -28,7 +25,7 @@ _ROLES = {"user": "user", "assistant": "model"}
     limits=(
         roles("system", "user", "assistant"),
         *(ONE_MESSAGE, ENDS_WITHOUT_USER, LATE_SYSTEM, EMPTY_TEXT),
-        *(TOOLS, TOOL_CALLS, THINKING, IMAGES),
+        *TEXT_ONLY,
     ),
 )
 def vertex(pair: Pair, _pair_id: str) -> Iterator[Row]:

@@ -57,14 +57,16 @@ def _length_gaps(report: Report) -> Iterator[Chart]:
         for gap in report.length_gaps
     ]
     if rows:
-        yield row_chart(
+        yield _shares(
             rows,
             title="Is the longer answer chosen?",
             note="share of pairs, by how much longer the longer one is; dashed: no bias",
-            span=_span(rows),
-            mark=percent,
-            baseline=0.5,
         )
+
+
+def _shares(rows: Sequence[Measure], title: str, note: str) -> Chart:
+    """Returns a chart of shares that are read against one half."""
+    return row_chart(rows, title=title, note=note, span=_span(rows), mark=percent, baseline=0.5)
 
 
 def _ratio(at_least: float, below: float | None) -> str:
@@ -96,14 +98,11 @@ def _shortcuts(report: Report) -> Iterator[Chart]:
         for family in report.shortcuts
     ]
     if rows:
-        yield row_chart(
+        yield _shares(
             rows,
             title="Can the label be told without reading?",
             note="how often a linear model is right on prompts it has not seen, by what it may"
             " look at, %; dashed: a coin",
-            span=_span(rows),
-            mark=percent,
-            baseline=0.5,
         )
 
 
@@ -184,13 +183,10 @@ def _annotators(report: Report) -> Iterator[Chart]:
         for one in shown
     ]
     which = "" if len(shown) == in_all else f"; the {len(shown)} least accurate of {in_all:,}"
-    yield row_chart(
+    yield _shares(
         rows,
         title="How often is each annotator right?",
         note=f"going by the votes of the others{which}; left of the dashed line answers are inverted",
-        span=_span(rows),
-        mark=percent,
-        baseline=0.5,
     )
 
 
@@ -205,13 +201,10 @@ def _positions(report: Report) -> Iterator[Chart]:
         for one in report.positions
     ]
     if rows:
-        yield row_chart(
+        yield _shares(
             rows,
             title="Does the side shown first win?",
             note="share won by the side that the annotator saw first; dashed: no bias",
-            span=_span(rows),
-            mark=percent,
-            baseline=0.5,
         )
 
 
@@ -221,14 +214,11 @@ def _models(report: Report) -> Iterator[Chart]:
         for one in report.models
     ]
     if rows:
-        yield row_chart(
+        yield _shares(
             rows,
             title="Which model wins?",
             note="share of its pairs against the others that each one wins, by Bradley-Terry strength"
             " (nats); dashed: one half",
-            span=_span(rows),
-            mark=percent,
-            baseline=0.5,
         )
 
 

@@ -110,6 +110,8 @@ def _misplaced(pair: Pair) -> str | None:
 
 MISPLACED_IMAGES = Limit("images that have no place each in the prompt", _misplaced)
 THINKING = no_message("thinking", lambda m: m.thinking is not None)
+TEXT_ONLY = (TOOLS, TOOL_CALLS, THINKING, IMAGES)
+"""What rows of roles and texts cannot hold."""
 EMPTY_TEXT = no_message("empty text", lambda m: not m.content)
 BLANK_COMPLETION = no_completion(
     "a completion of white space only", lambda side: not (side[0].content or "").strip()
