@@ -1,1 +1,1 @@
-"""From a batch of token ids to log-probs: the head, the batch, the reference."""
+"""From pairs of token ids to log-probs: rows without padding, attention, the head, and their self-test."""
