@@ -369,6 +369,8 @@ class Run:
                 raise
             clear_frames(error.__traceback__)  # which hold what there was no room for
             raise self._out_of_memory(trainer) from error
+        finally:
+            trainer.close_trackers()
 
     def _out_of_memory(self, trainer: Measured) -> OutOfMemory:
         """Returns what to tell when a step did not fit; tries what would have, where one process can."""

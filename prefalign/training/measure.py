@@ -35,6 +35,7 @@ from prefalign.survival.resumable import Resumable
 from prefalign.survival.stopping import STOP, EvaluationStopped
 from prefalign.training.best import Best, checkpoint_of
 from prefalign.training.pace import Pace
+from prefalign.training.trackers import Tracker, tracked
 
 _SHOWN_IDS = 8
 
@@ -140,7 +141,15 @@ class Measured(Resumable):
         self.instruments = instruments
         self.pace = Pace()
         self.remove_callback(PrinterCallback)
+        handler = self.callback_handler
+        handler.callbacks = list(tracked(handler.callbacks, instruments.reporter))
         self.add_callback(Steps(instruments.reporter, self.pace))
+
+    def close_trackers(self) -> None:
+        """Tells trackers that nothing more will come."""
+        for callback in self.callback_handler.callbacks:
+            if isinstance(callback, Tracker):
+                callback.close()
 
     def train_metrics(self, seconds: float) -> dict[str, float]:  # noqa: ARG002
         """Returns metrics of the pairs trained on since the last call; all processes call it.

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import yaml
 from tensorboardX.proto.event_pb2 import Event
+from transformers import TrainerCallback
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from prefalign.config import RunConfig
 from prefalign.data.batches import global_batches, pair_tokens
@@ -25,7 +27,9 @@ from prefalign.progress import Silence
 from prefalign.run import train
 from prefalign.trainer import training_arguments
 from prefalign.training.pace import Pace, UsefulWork
+from prefdata.errors import PrefError
 from tests.command import prefalign
+from tests.prefalign.listener import Listener
 from tests.prefalign.toys import write_toy_pairs
 
 
@@ -131,6 +135,69 @@ def test_tensorboard_gets_every_metric(settings: dict[str, Any]) -> None:
     trained = ("loss", "pairs_per_second", "tokens_per_second", "accuracy_reference", "entropy")
     assert [tags[f"train/{name}"] for name in trained] == [3, 3, 3, 3, 3]
     assert tags["eval/accuracy_reference"] == 3  # before, after step 2, and at the end
+
+
+class Breaking(TrainerCallback):
+    """A tracker whose server goes away after it was told `most` times."""
+
+    most = 2
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        Breaking.last = self
+
+    def on_train_begin(self, *_: Any, **_options: Any) -> None:
+        if self.most == 0:
+            raise OSError("no server\nat all")
+
+    def on_log(self, *_: Any, **_options: Any) -> None:
+        if len(self.told) == self.most:
+            raise OSError("the server is gone")
+        self.told.append("log")
+
+    def on_train_end(self, *_: Any, **_options: Any) -> None:
+        self.told.append("end")
+
+
+@pytest.fixture
+def breaking(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> type[Breaking]:
+    """In the place of a tracker that is installed."""
+    settings["output"]["report_to"] = ["tensorboard"]
+    monkeypatch.setitem(INTEGRATION_TO_CALLBACK, "tensorboard", Breaking)
+    return Breaking
+
+
+def test_a_tracker_that_fails_ends_no_training(
+    settings: dict[str, Any], breaking: type[Breaking]
+) -> None:
+    listener = Listener()
+    record = train(RunConfig.model_validate(settings), listener)
+    assert record.cost.steps == 3
+    warnings = [line for line in listener.lines if line.startswith("warning")]
+    assert warnings == [
+        "warning: tensorboard failed and is told nothing more (the server is gone); "
+        "training goes on, and metrics.jsonl has everything"
+    ]
+    assert breaking.last.told == ["log", "log"]
+
+
+def test_a_tracker_hears_of_the_last_evaluation_before_the_end(
+    settings: dict[str, Any], breaking: type[Breaking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaking, "most", 100)
+    train(RunConfig.model_validate(settings), Silence())
+    # three steps, evaluations before, between and after them, and transformers' summary
+    assert breaking.last.told == [*["log"] * 7, "end"]
+
+
+def test_a_tracker_that_does_not_start_is_an_error(
+    settings: dict[str, Any], breaking: type[Breaking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaking, "most", 0)
+    with pytest.raises(PrefError) as caught:
+        train(RunConfig.model_validate(settings), Silence())
+    assert caught.value.message == "output.report_to: tensorboard does not start: no server"
+    assert caught.value.exit_code == 2
 
 
 def test_nothing_is_told_to_anybody_unless_asked(settings: dict[str, Any]) -> None:
