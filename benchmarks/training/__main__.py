@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from benchmarks.training.floor import floor_seconds
 from benchmarks.training.measure import MIB, Measured, first_step, free, profile_of, take_turns
 from benchmarks.training.our_sides import attention_check, reference_pass
 from benchmarks.training.profiles import PROFILES, tokens, whole
@@ -58,12 +59,14 @@ def main() -> None:
             found = take_turns(
                 work, sides, args.rounds, until=share, exact=EXACT.values(), tell=_tell
             )
+            floor = None
             if not on_gpu:
+                floor = floor_seconds(work)
                 peaks = _peaks_alone(args, profile)
                 found = {name: m._replace(peak=peaks.get(name)) for name, m in found.items()}
             if args.trace and number == 1:
                 print(profile_of(SIDES["prefalign DPO"](work), args.trace))
-        results.append(_result(args.shape, profile, work, found))
+        results.append(_result(args.shape, profile, work, found, floor))
         print(_table(results[-1]), flush=True)
         del work
         free()
@@ -156,7 +159,9 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def _result(shape: str, profile: str, work: Work, found: dict[str, Measured]) -> dict[str, Any]:
+def _result(
+    shape: str, profile: str, work: Work, found: dict[str, Measured], floor: float | None
+) -> dict[str, Any]:
     """Returns the figures of a profile; differences are to TRL's exact side of the method."""
     cached = {name: measured.seconds for name, measured in found.items()}
     once = {name: measured.seconds + measured.reference for name, measured in found.items()}
@@ -176,6 +181,7 @@ def _result(shape: str, profile: str, work: Work, found: dict[str, Measured]) ->
                 "over_best": _ratio(best_of_trl(cached, method), cached[name]),
                 "one_epoch_over_default": _ratio(once.get(BASELINE[method]), once[name]),
                 "one_epoch_over_best": _ratio(best_of_trl(once, method), once[name]),
+                "over_floor": None if floor is None else measured.seconds / floor,
                 "useful_tflops": useful / 1e12,
                 "useful_mfu": useful / peak_flops if peak_flops else None,
                 "peak_mib": None if measured.peak is None else measured.peak / MIB,
@@ -183,7 +189,10 @@ def _result(shape: str, profile: str, work: Work, found: dict[str, Measured]) ->
                 "gradient_difference": None if truth is None else measured.apart,
             }
         )
-    return {"shape": shape, "profile": profile, "pairs": work.table.num_rows, "sides": rows}
+    pairs = work.table.num_rows
+    return {
+        "shape": shape, "profile": profile, "pairs": pairs, "floor_seconds": floor, "sides": rows
+    }  # fmt: skip
 
 
 def _ratio(other: float | None, seconds: float) -> float | None:
@@ -206,6 +215,7 @@ _COLUMNS = {
     "x best TRL": ("over_best", ".2f"),
     "one epoch: x TRL as it comes": ("one_epoch_over_default", ".2f"),
     "one epoch: x best TRL": ("one_epoch_over_best", ".2f"),
+    "x floor": ("over_floor", ".2f"),
     "useful TFLOP/s": ("useful_tflops", ".3g"),
     "useful MFU": ("useful_mfu", ".0%"),
     "peak MiB": ("peak_mib", ",.0f"),
@@ -222,7 +232,7 @@ def _table(result: dict[str, Any]) -> str:
         if any(row[column[0]] is not None for row in result["sides"])
     }
     lines = [
-        f"{result['profile']}: {result['pairs']} pairs",
+        f"{result['profile']}: {result['pairs']} pairs{_of_floor(result['floor_seconds'])}",
         "",
         f"| side | {' | '.join(columns)} |",
         f"| --- |{' ---: |' * len(columns)}",
@@ -231,6 +241,10 @@ def _table(result: dict[str, Any]) -> str:
         cells = (_number(row[name], form) for name, form in columns.values())
         lines.append(f"| {row['side']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _of_floor(seconds: float | None) -> str:
+    return "" if seconds is None else f"; floor {seconds:.2f} s"
 
 
 def _number(value: float | None, form: str) -> str:
