@@ -113,7 +113,7 @@ def claim(
     if holds_a_run(directory):
         refuse_other_settings(config)
     if is_finished(config):
-        say(f"{directory}: finished already")
+        say(f"{directory}: finished already; --overwrite trains it again")
         return False
     return True
 

@@ -160,6 +160,7 @@ def _write(text: str) -> None:
 
 
 def _bars() -> Bars:
+    """Returns bars whose note gets what room there is: the rest is whole in 80 columns, too."""
     from rich.console import Console as Terminal
     from rich.progress import (
         BarColumn,
@@ -169,13 +170,18 @@ def _bars() -> Bars:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        TextColumn(
+            "{task.fields[note]}",
+            table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+        ),
         console=Terminal(stderr=True),
+        expand=True,
     )

@@ -84,8 +84,11 @@ def _train(
         return
     config = load_run(run_file, overrides)
     command = ["train", str(run_file), *(part for item in overrides for part in ("--set", item))]
-    if accelerate and asked_in(accelerate).machines > 1:  # their first processes see to the rest
+    asked = asked_in(accelerate) if accelerate else None
+    if asked is not None and asked.machines > 1:  # their first process sees to the rest
         command += _once(resume=resume, overwrite=overwrite)
+        if asked.machine:
+            _tell(f"machine {asked.machine} of {asked.machines}: machine 0 says how it goes")
     elif not _is_ready(config, run_file, accelerate, resume=resume, overwrite=overwrite):
         return
     launch(config, command, accelerate)

@@ -113,7 +113,8 @@ def test_a_finished_run_is_not_resumed(workplace: Workplace) -> None:
     (workplace.directory / "one" / "run.json").write_text("{}")
     for choice in ([], ["--resume"]):
         done = workplace.run(*TRAIN, "run.yaml", *choice)
-        assert (done.returncode, done.stderr) == (0, "one: finished already\n")
+        said = "one: finished already; --overwrite trains it again\n"
+        assert (done.returncode, done.stderr) == (0, said)
     done = workplace.run(*TRAIN, "run.yaml", "--no-resume")
     assert done.returncode == 2
     assert "one: holds a run already" in done.stderr

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console as Terminal
 
 from prefalign.config import RunConfig
 from prefalign.errors import Diverged, OutOfMemory
-from prefalign.progress import Console, Phase, Pipe, relay
+from prefalign.progress import Console, Phase, Pipe, _bars, relay
 from prefalign.survival.out_of_memory import scoring
 from prefalign.survival.outcome import write_outcome
 from prefalign.survival.stopping import Stopped
@@ -109,3 +110,16 @@ def test_cached_work_is_never_announced() -> None:
     phase(4)
     phase(4)
     assert told == [("reference log-probs", 8, "pairs"), 4, 4]
+
+
+def test_a_bar_is_whole_in_80_columns() -> None:
+    bars = _bars()
+    bars.add_task(
+        "training", total=140, completed=35, note="loss 6.2829  accuracy 0.62  lr 3.3e-06"
+    )
+    terminal = Terminal(width=80, file=io.StringIO())
+    terminal.print(bars.make_tasks_table(bars.tasks))
+    (line,) = terminal.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert " 35/140 " in line
+    assert "loss 6.2829  accuracy" in line
+    assert "…" in line
