@@ -9,6 +9,8 @@ the function that transformers would have called.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 _UNKNOWN = {
     # accelerate.utils.DeepSpeedEngineWrapper.backward takes an optimiser step whenever gradients are not
     # held back, and `Accelerator.no_sync` holds none back from ZeRO-2 on: each micro-batch would be a step
-    "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
     "ACCELERATE_USE_PARALLELISM_CONFIG": "tensor and context parallelism",
 }
@@ -138,6 +139,22 @@ def release(model: Any) -> None:
     for module in model.modules():
         if isinstance(module, FSDPModule):
             module.reshard()
+
+
+@contextmanager
+def held_back(accelerator: Accelerator, model: Any) -> Iterator[None]:
+    """Lets gradients of a part of a global batch wait for those of the next part.
+
+    Until its last part processes exchange none, and DeepSpeed, of which accelerate demands a step after
+    each backward pass that is not said to be one of several, takes none.
+    """
+    state = accelerator.gradient_state
+    state._set_sync_gradients(False)
+    try:
+        with accelerator.no_sync(model):
+            yield
+    finally:
+        state._set_sync_gradients(True)
 
 
 def _is_set(name: str) -> bool:

@@ -30,7 +30,7 @@ from prefalign.losses import Loss, LossParams, PairLogps
 from prefalign.metrics import PairScores
 from prefalign.models.loading import Precision
 from prefalign.records.summary import summary
-from prefalign.sharding import release
+from prefalign.sharding import held_back, release
 from prefalign.training.measure import Instruments, Measured
 from prefalign.training.pace import UsefulWork
 
@@ -132,7 +132,7 @@ class PreferenceTrainer(Measured):
             self.global_loss = self._score_first(model, inputs)
         losses = []
         for part in parts:
-            with self.accelerator.no_sync(model):
+            with held_back(self.accelerator, model):
                 losses.append(super().training_step(model, part))
         return torch.stack([*losses, super().training_step(model, last)]).sum()
 
