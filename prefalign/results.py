@@ -23,6 +23,7 @@ from prefalign.records.run import (
     write_pairs,
     write_run,
 )
+from prefalign.sharding.zero import trained_size
 from prefalign.trainer import PreferenceTrainer
 from prefalign.training.measure import Measured
 from prefalign.training.peak import peak_resident
@@ -82,7 +83,7 @@ def _model(run: Run, trainer: Measured) -> ModelRecord:
         base_digest=run.base_digest,
         licence=stated_licence(run.adapters_of or run.config.model.name),
         parameters=run.parameters,
-        trainable_parameters=sum(p.numel() for p in policy.parameters() if p.requires_grad),
+        trainable_parameters=trained_size(policy),
     )
 
 

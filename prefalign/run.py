@@ -46,7 +46,8 @@ from prefalign.records.run import (
 )
 from prefalign.results import write_results
 from prefalign.scoring.reference import reference_scores
-from prefalign.sharding import is_sharded, shard
+from prefalign.sharding import division, place, rounded
+from prefalign.sharding.zero import size_of, trained_size
 from prefalign.survival.checkpoints import (
     Manifest,
     Spent,
@@ -107,6 +108,7 @@ class Run:
         arguments = self.engine.arguments if self.engine else training_arguments
         self.arguments: TrainingArguments = arguments(config, self.precision)
         self.is_first = self.arguments.process_index == 0
+        self.division = division(self.arguments)
         self.loss = loss_of(config.method)
         self.train_set = read_set(config.data.train, config, reporter)
         self.test_set = read_set(config.data.test, config, reporter) if config.data.test else None
@@ -128,9 +130,11 @@ class Run:
     def _load_model(self) -> Any:
         """Returns the model as it starts, on this process's device or divided among all."""
         set_seed(self.config.optim.seed)
-        model = load_model(self.config.model, self.precision, self.arguments.device)
+        loaded = load_model(self.config.model, self.precision, self.arguments.device)
+        model = rounded(loaded, self.division, self.arguments)
         self.adapters_of = base_under(self.config.model.name)
-        digests: list[Any] = [_digests(model) if self.is_first else None]
+        reads = self.is_first or self.division == "zero3"  # of which each process has a piece
+        digests: list[Any] = [_digests(model) if reads else None]
         broadcast_object_list(digests)
         self.digest, self.base_digest = digests[0]
         self.parameters = _parameters_of_base(model)
@@ -145,7 +149,7 @@ class Run:
         lora = self.config.model.lora
         ours = self.engine is None
         policy = add_lora(model, lora, self.precision) if lora is not None and ours else model
-        return shard(policy, self.arguments) if is_sharded() else policy.to(self.arguments.device)
+        return place(policy, self.division, self.arguments)
 
     def _choose_layout(self) -> Layout:
         """Returns how pairs share a forward pass, found out on some of the first batch."""
@@ -163,7 +167,7 @@ class Run:
 
     def _compile(self, data: PairDataset, places: Ints) -> None:
         """Compiles the model's layers, if these pairs find nothing against it."""
-        if is_sharded():
+        if self.division:
             self.reporter.say("layers are not compiled: that is untried on a divided model")
             return
         self.reporter.say("compiling the model's layers")
@@ -174,7 +178,7 @@ class Run:
 
     def _with_micro_batch(self) -> RunConfig:
         """Returns the run with the most pairs at once that fit, which nobody knows before they are tried."""
-        if is_sharded():
+        if self.division:
             raise ConfigError(
                 ["batch.micro_batch_size: auto cannot try passes of a model that is divided"],
                 source="auto",
@@ -289,7 +293,7 @@ class Run:
             train_tokens=self.train_set.store.fingerprint,
             train_pairs=len(self.train_set.store),
             test_tokens=self.test_set.store.fingerprint if self.test_set else None,
-            sharded=is_sharded(),
+            division=self.division,
         )
 
     def trainer(self, checkpoint: Path | None) -> Measured:
@@ -440,10 +444,11 @@ def _digests(model: Any) -> tuple[str, str | None]:
 
 def _parameters_of_base(model: Any) -> int:
     """Returns how many parameters a model has that are not its adapters'."""
-    has_adapters = base_of(model) is not model
-    weights = model.parameters() if has_adapters else ()
-    adapters: int = sum(weight.numel() for weight in weights if weight.requires_grad)
-    return int(base_of(model).num_parameters()) - adapters
+    base = base_of(model)
+    adapters = trained_size(model) if base is not model else 0
+    # transformers counts what 4-bit weights stand for, and nothing of those that ZeRO-3 has divided
+    whole = base.num_parameters() or sum(map(size_of, base.parameters()))
+    return int(whole) - adapters
 
 
 def _trl_engine(config: RunConfig) -> ModuleType:

@@ -31,6 +31,7 @@ from prefalign.metrics import PairScores
 from prefalign.models.loading import Precision
 from prefalign.records.summary import summary
 from prefalign.sharding import held_back, release
+from prefalign.sharding.zero import buffers_kept
 from prefalign.training.measure import Instruments, Measured
 from prefalign.training.pace import UsefulWork
 
@@ -116,6 +117,10 @@ class PreferenceTrainer(Measured):
         """Returns this process's shares of global batches; they are not to be sharded again."""
         return load(self.batches.data, self.batches)
 
+    def _prepare_for_training(self, *arguments: Any, **options: Any) -> Any:
+        with buffers_kept(self.model):
+            return super()._prepare_for_training(*arguments, **options)
+
     def create_optimizer(self, *arguments: Any) -> Any:
         """Gives the optimiser the shards of a divided model, not what a forward pass gathered of them."""
         release(self.model)
@@ -135,6 +140,12 @@ class PreferenceTrainer(Measured):
             with held_back(self.accelerator, model):
                 losses.append(super().training_step(model, part))
         return torch.stack([*losses, super().training_step(model, last)]).sum()
+
+    def _prepare_input(self, data: Any) -> Any:
+        """Moves tensors as they are; those of a DeepSpeed run transformers would round to its precision."""
+        if isinstance(data, Tensor):
+            return data.to(self.args.device)
+        return super()._prepare_input(data)
 
     def _score_first(self, model: nn.Module, parts: list[Batch]) -> GlobalLoss:
         """Returns the loss of a global batch that no micro-batch holds alone; see `gradient_cache`."""

@@ -15,6 +15,7 @@ import xxhash
 from prefalign import config
 from prefalign.models.adapters import ADAPTER_FILE, base_under, refuse_two_adapters, trains_adapters
 from prefalign.models.quantised import loading_options
+from prefalign.sharding.zero import gathered
 from prefdata.errors import InputError
 from prefdata.tokens.load import CODE_OF_ITS_OWN
 
@@ -239,15 +240,16 @@ def weights_digest(model: Any, *, adapters: bool = True) -> str:
     Args:
         model: a model of transformers, or a PEFT model around one.
         adapters: its adapters and their settings count, too; without them the hash is that of the model
-            they are in.
+            they are in. All processes call this where ZeRO-3 has divided the model.
     """
     settings = model.config.to_dict()
     for name in _UNRELATED_TO_WEIGHTS:
         settings.pop(name, None)
     digest = xxhash.xxh3_128(json.dumps(settings, sort_keys=True, default=str).encode())
     for name, weight in _named_weights(model, adapters=adapters):
-        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        with gathered([weight]):
+            digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+            digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     for settings in _adapter_settings(model) if adapters else ():
         digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     return digest.hexdigest()
@@ -255,7 +257,7 @@ def weights_digest(model: Any, *, adapters: bool = True) -> str:
 
 def _named_weights(model: Any, *, adapters: bool) -> Iterator[tuple[str, Any]]:
     """Yields weights under the names that they have in the model without adapters."""
-    for name, weight in model.state_dict().items():
+    for name, weight in model.state_dict(keep_vars=True).items():
         is_adapter = any(mark in name for mark in _MARKS_OF_ADAPTERS)
         if adapters or not is_adapter:
             plain = name.removeprefix("base_model.model.")

@@ -40,14 +40,14 @@ class Identity(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     config: dict[str, Any] = Field(description="the resolved run file")
     precision: str
     model: str = Field(description="hash of the weights without adapters")
     train_tokens: str = Field(description="hash of the training pairs' tokens")
     train_pairs: int
     test_tokens: str | None
-    sharded: bool = Field(description="FSDP2 divides the model")
+    division: str | None = Field(description="what divides the model among processes")
 
 
 def read_identity(directory: Path) -> Identity | None:
@@ -133,9 +133,9 @@ def _differing_facts(then: Identity, now: Identity) -> Iterator[str]:
         yield _other_tokens("test", then.test_tokens, now.test_tokens)
     if then.precision != now.precision:
         yield f"hardware.precision: {then.precision} then, {now.precision} now"
-    if then.sharded != now.sharded:
-        ways = ("whole in every process", "divided by FSDP2")
-        yield f"the model: {ways[then.sharded]} then, {ways[now.sharded]} now"
+    if then.division != now.division:
+        ways = [way or "whole in every process" for way in (then.division, now.division)]
+        yield f"the model: {ways[0]} then, {ways[1]} now"
 
 
 def _other_tokens(which: str, then: str | None, now: str | None) -> str:
