@@ -12,6 +12,7 @@ from prefalign.metrics import PairMetrics, PairScores, summarise
 from prefalign.models.adapters import trains_adapters
 from prefalign.models.loading import device_name
 from prefalign.models.tokenizer import tokenizer_of
+from prefalign.models.weights import trained_size
 from prefalign.publishing.card import write_card
 from prefalign.publishing.licence import stated_licence
 from prefalign.records.run import (
@@ -23,7 +24,6 @@ from prefalign.records.run import (
     write_pairs,
     write_run,
 )
-from prefalign.sharding.zero import trained_size
 from prefalign.trainer import PreferenceTrainer
 from prefalign.training.measure import Measured
 from prefalign.training.peak import peak_resident

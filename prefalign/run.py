@@ -33,9 +33,9 @@ from prefalign.models.loading import (
     device_name,
     load_model,
     resolve_precision,
-    weights_digest,
 )
 from prefalign.models.tokenizer import end_remark
+from prefalign.models.weights import size_of, trained_size, weights_digest
 from prefalign.progress import Phase, Reporter
 from prefalign.records.pair_log import PairLog
 from prefalign.records.run import (
@@ -47,7 +47,6 @@ from prefalign.records.run import (
 from prefalign.results import write_results
 from prefalign.scoring.reference import reference_scores
 from prefalign.sharding import division, place, rounded
-from prefalign.sharding.zero import size_of, trained_size
 from prefalign.survival.checkpoints import (
     Manifest,
     Spent,

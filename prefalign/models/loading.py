@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
-import xxhash
 
 from prefalign import config
 from prefalign.models.adapters import ADAPTER_FILE, base_under, refuse_two_adapters, trains_adapters
 from prefalign.models.quantised import loading_options
-from prefalign.sharding.zero import gathered
 from prefdata.errors import InputError
 from prefdata.tokens.load import CODE_OF_ITS_OWN
 
@@ -26,12 +21,6 @@ if TYPE_CHECKING:
 Precision: TypeAlias = Literal["fp32", "bf16"]
 
 SHORT = 192  # tokens: where `choose_attention` draws the line
-_UNRELATED_TO_WEIGHTS = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
-_UNRELATED_TO_ADAPTERS = (
-    "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision",
-)  # fmt: skip
-_MARKS_OF_ADAPTERS = (".lora_", ".modules_to_save.")
-_WRAPPED = re.compile(r"\.(base_layer|original_module)(?=\.)")  # as PEFT calls what it replaces
 
 
 def best_device(wanted: Literal["auto", "cpu"] = "auto") -> torch.device:
@@ -232,44 +221,3 @@ def load_trained(directory: Path, base: config.Model, precision: Precision) -> A
         return _with_adapters(load_base(base, precision), str(directory), precision)
     full = config.Model(name=str(directory), trust_remote_code=base.trust_remote_code)
     return load_model(full, precision)
-
-
-def weights_digest(model: Any, *, adapters: bool = True) -> str:
-    """Returns a hash of every parameter's bytes and of the architecture's settings, 32 hex digits.
-
-    Args:
-        model: a model of transformers, or a PEFT model around one.
-        adapters: its adapters and their settings count, too; without them the hash is that of the model
-            they are in. All processes call this where ZeRO-3 has divided the model.
-    """
-    settings = model.config.to_dict()
-    for name in _UNRELATED_TO_WEIGHTS:
-        settings.pop(name, None)
-    digest = xxhash.xxh3_128(json.dumps(settings, sort_keys=True, default=str).encode())
-    for name, weight in _named_weights(model, adapters=adapters):
-        with gathered([weight]):
-            digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-            digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    for settings in _adapter_settings(model) if adapters else ():
-        digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
-    return digest.hexdigest()
-
-
-def _named_weights(model: Any, *, adapters: bool) -> Iterator[tuple[str, Any]]:
-    """Yields weights under the names that they have in the model without adapters."""
-    for name, weight in model.state_dict(keep_vars=True).items():
-        is_adapter = any(mark in name for mark in _MARKS_OF_ADAPTERS)
-        if adapters or not is_adapter:
-            plain = name.removeprefix("base_model.model.")
-            yield _WRAPPED.sub("", plain), weight
-
-
-def _adapter_settings(model: Any) -> Iterator[dict[str, Any]]:
-    """Yields what adapters compute with besides their weights."""
-    for settings in getattr(model, "peft_config", {}).values():
-        values = settings.to_dict()
-        yield {
-            name: sorted(value) if isinstance(value, set) else value
-            for name, value in values.items()
-            if name not in _UNRELATED_TO_ADAPTERS
-        }

@@ -125,7 +125,8 @@ def _load_base(adapter: Adapter) -> Any:
     Raises:
         InputError: it cannot be loaded, or its weights are not those that the run started from.
     """
-    from prefalign.models.loading import load_base, weights_digest
+    from prefalign.models.loading import load_base
+    from prefalign.models.weights import weights_digest
 
     record = adapter.record
     if adapter.base.quantization:  # whose digest is that of 4-bit weights, see `_said_in_4_bits`
@@ -147,7 +148,8 @@ def _said_in_4_bits(adapter: Adapter) -> torch.Tensor:
     """
     import torch
 
-    from prefalign.models.loading import best_device, load_trained, weights_digest
+    from prefalign.models.loading import best_device, load_trained
+    from prefalign.models.weights import weights_digest
 
     record = adapter.record
     trained = load_trained(adapter.directory, adapter.base, record.precision if record else "fp32")

@@ -14,8 +14,9 @@ from prefalign.config import Data
 from prefalign.data.dataset import PairDataset
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Layout
-from prefalign.models.loading import Precision, choose_attention, weights_digest
+from prefalign.models.loading import Precision, choose_attention
 from prefalign.models.named import NamedModel
+from prefalign.models.weights import weights_digest
 from prefalign.progress import Phase, Reporter
 from prefalign.scoring.reference import kept_scores
 from prefalign.scoring.table import Said, score_table, without_prompts

@@ -52,7 +52,7 @@ def reference_scores(
     Args:
         model: the start of the training, on `device`.
         data: the pairs, in a layout that `model` is ready for.
-        digest: `prefalign.models.loading.weights_digest` of that start.
+        digest: `prefalign.models.weights.weights_digest` of that start.
         with_adapters: adapters are part of it; new ones are not, and are switched off meanwhile.
         micro_batch_size: pairs per forward pass of one process.
         device: where the model is.

@@ -69,9 +69,10 @@ def division(arguments: TrainingArguments) -> Division | None:
     plugin = arguments.deepspeed_plugin
     if plugin is None:
         return None
-    from prefalign.sharding.zero import refuse_settings
+    from prefalign.sharding.zero import refuse_settings, sum_in_fp32
 
     refuse_settings(plugin.deepspeed_config, arguments)
+    sum_in_fp32(plugin.deepspeed_config)
     stage: Division = f"zero{plugin.zero_stage}"  # type: ignore[assignment]
     if stage not in get_args(Division):
         raise PrefError(
@@ -160,12 +161,12 @@ def held_back(accelerator: Accelerator, model: Any) -> Iterator[None]:
     pass that it has not been told to be one of several.
     """
     state = accelerator.gradient_state
-    state._set_sync_gradients(False)
+    state._set_sync_gradients(False)  # noqa: FBT003
     try:
         with accelerator.no_sync(model):
             yield
     finally:
-        state._set_sync_gradients(True)
+        state._set_sync_gradients(True)  # noqa: FBT003
 
 
 def _is_set(name: str) -> bool:

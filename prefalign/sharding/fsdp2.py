@@ -19,6 +19,7 @@ from prefdata.errors import PrefError
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
+
 def shard(model: Any, arguments: TrainingArguments) -> Any:
     """Returns `model`, divided among the processes; all of them call this together.
 

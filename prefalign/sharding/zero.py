@@ -6,14 +6,14 @@ passes of its training. What runs a model before that gathers them by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from prefalign.engine.logps import base_of
+from prefalign.models.weights import gathered, is_divided
 from prefdata.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,32 +50,13 @@ def refuse_settings(config: dict[str, Any], arguments: TrainingArguments) -> Non
         )  # fmt: skip
 
 
-def is_divided(weight: Any) -> bool:
-    """Returns whether ZeRO-3 holds a piece of a weight in each process."""
-    return hasattr(weight, "ds_id")
+def sum_in_fp32(config: dict[str, Any]) -> None:
+    """Has DeepSpeed sum gradients of micro-batches and of processes in fp32, unless `config` says otherwise.
 
-
-def size_of(weight: Any) -> int:
-    """Returns how many numbers a weight has in all processes together."""
-    return int(weight.ds_numel if is_divided(weight) else weight.numel())
-
-
-def trained_size(model: nn.Module) -> int:
-    """Returns how many numbers of a model are trained."""
-    return sum(size_of(weight) for weight in model.parameters() if weight.requires_grad)
-
-
-@contextmanager
-def gathered(weights: Iterable[Any]) -> Iterator[None]:
-    """Has weights whole in every process for as long as it lasts; all processes enter it together."""
-    divided = [weight for weight in weights if is_divided(weight)]
-    if not divided:
-        yield
-        return
-    import deepspeed
-
-    with deepspeed.zero.GatheredParameters(divided):
-        yield
+    In bf16 the sum of a global batch would lose what its last parts add.
+    """
+    config.setdefault("data_types", {"grad_accum_dtype": "fp32"})
+    config.setdefault("communication_data_type", "fp32")
 
 
 def round_to_bf16(model: nn.Module) -> None:

@@ -21,7 +21,8 @@ from prefalign.data.pair_set import read_set
 from prefalign.engine.attention import attend_to_trees
 from prefalign.engine.logps import score_tokens, segment_logps
 from prefalign.engine.tree import Layout
-from prefalign.models.loading import load_model, weights_digest
+from prefalign.models.loading import load_model
+from prefalign.models.weights import weights_digest
 from prefalign.progress import Silence
 from prefalign.publishing.merge import merge
 from prefalign.records.run import RunRecord, read_metrics, read_run
