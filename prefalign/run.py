@@ -46,7 +46,7 @@ from prefalign.records.run import (
 )
 from prefalign.results import write_results
 from prefalign.scoring.reference import reference_scores
-from prefalign.sharding import division, place, rounded
+from prefalign.sharding import division, place, refuse_other_pieces, rounded
 from prefalign.survival.checkpoints import (
     Manifest,
     Spent,
@@ -271,7 +271,7 @@ class Run:
         """Returns the checkpoint that all processes go on from, or None; none of them may be damaged.
 
         Raises:
-            PrefError: there is one, of another run, or all there are are damaged.
+            PrefError: there is one, of another run or in the wrong number of pieces, or all are damaged.
         """
         directory = self.config.output.dir
         found: list[Path | None] = [None]
@@ -281,6 +281,7 @@ class Run:
         broadcast_object_list(found)
         if found[0] is not None:
             refuse_another_run(directory, self.identity())
+            refuse_other_pieces(self.division, found[0], self.arguments.world_size)
         return found[0]
 
     def identity(self) -> Identity:

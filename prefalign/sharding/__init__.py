@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from prefalign.engine.logps import base_of
+from prefalign.survival.checkpoints import read_manifest
 from prefdata.errors import PrefError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from accelerate import Accelerator
     from transformers import TrainingArguments
 
@@ -126,6 +129,25 @@ def place(model: Any, how: Division | None, arguments: TrainingArguments) -> Any
     from prefalign.sharding.fsdp2 import shard
 
     return shard(model, arguments)
+
+
+def refuse_other_pieces(how: Division | None, checkpoint: Path, processes: int) -> None:
+    """Refuses to go on from pieces of an optimiser that DeepSpeed would have to cut anew.
+
+    Args:
+        how: the model is divided.
+        checkpoint: its directory.
+        processes: of the run now.
+
+    Raises:
+        PrefError: DeepSpeed divides it, and another number of processes wrote the checkpoint.
+    """
+    wrote = read_manifest(checkpoint).processes
+    if how in ("zero2", "zero3") and wrote != processes:
+        raise PrefError(
+            f"{checkpoint}: written by {wrote} processes, and DeepSpeed cannot go on from it with {processes}",
+            hint=f"launch with --num_processes {wrote}; runs under DDP and FSDP2 go on with any number",
+        )
 
 
 def release(model: Any) -> None:

@@ -26,6 +26,7 @@ _KILLED = re.compile(
     r"exitcode: -(?P<dead>\d+)\) local_rank: (?P<rank>\d+)|died with <Signals\.\w+: (?P<alone>\d+)>"
     r"|got signal: (?P<launcher>\d+)"
 )
+_ERROR = re.compile(r"[\w.]*Error: .|Accelerate launch command: error: ")
 
 
 def write_outcome(logs: Path, error: PrefError) -> None:
@@ -122,9 +123,16 @@ def _without_a_word(run: Path, logs: Path, code: int, received: list[int]) -> Pr
         return before_the_first_step(number)
     if number < 1:
         return TrainingFailed(
-            f"the launcher ended with exit code {code}", hint=f"see {logs / LAUNCHER_LOG}"
+            f"the launcher ended with exit code {code}{_last_words(text)}",
+            hint=f"see {logs / LAUNCHER_LOG}",
         )
     name = signal.Signals(number).name
     who = "the launcher" if found is None else f"process {found['rank'] or 0} of the run"
     why = ": by somebody, or by the system when memory was short" if name == "SIGKILL" else ""
     return TrainingFailed(f"{who} was killed by {name}{why}", hint=hint)
+
+
+def _last_words(text: str) -> str:
+    """Returns the error that a launcher ended with, such as that DeepSpeed is not installed."""
+    last = text.rstrip().rpartition("\n")[2]
+    return f": {last}" if _ERROR.match(last) else ""
