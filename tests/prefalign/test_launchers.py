@@ -86,7 +86,10 @@ import json, os, sys
 from accelerate.utils import DeepSpeedPlugin
 from deepspeed.runtime.config import DeepSpeedConfig
 
+from prefalign.sharding.zero import sum_in_fp32
+
 plugin = DeepSpeedPlugin()
+sum_in_fp32(plugin.deepspeed_config)
 plugin.set_mixed_precision("bf16")
 plugin.deepspeed_config_process(
     must_match=True, train_batch_size=16, train_micro_batch_size_per_gpu=2, gradient_clipping=1.0,
@@ -99,7 +102,7 @@ settings["train_batch_size"] = settings["train_micro_batch_size_per_gpu"]
 parsed = DeepSpeedConfig(settings)
 print(json.dumps({
     "stage": int(parsed.zero_optimization_stage), "clipping": parsed.gradient_clipping,
-    "bf16": parsed.bfloat16_config.enabled, "whole": parsed.zero_config.gather_16bit_weights_on_model_save,
+    "bf16": parsed.bfloat16_config.enabled, "sums": parsed.grad_accum_dtype,
     "accumulation": parsed.gradient_accumulation_steps,
 }))
 """
@@ -122,6 +125,6 @@ def test_deepspeed_takes_its_settings(tmp_path: Path, stage: int) -> None:
         "stage": stage,
         "clipping": 1.0,
         "bf16": True,
-        "whole": stage == 3,
+        "sums": "fp32",
         "accumulation": 1,
     }

@@ -155,7 +155,7 @@ def test_more_steps_are_another_run_where_learning_rates_depend_on_their_number(
 def identity(run: RunConfig, **changes: Any) -> Identity:
     facts = {
         "config": run.model_dump(mode="json"), "precision": "fp32", "model": "m", "train_tokens": "t",
-        "train_pairs": 1, "test_tokens": None, "sharded": False,
+        "train_pairs": 1, "test_tokens": None, "division": None,
     }  # fmt: skip
     return Identity.model_validate(facts | changes)
 
@@ -164,7 +164,7 @@ def identity(run: RunConfig, **changes: Any) -> Identity:
     ("changes", "difference"),
     [
         ({"precision": "bf16"}, "hardware.precision: fp32 then, bf16 now"),
-        ({"sharded": True}, "the model: whole in every process then, divided by FSDP2 now"),
+        ({"division": "fsdp2"}, "the model: whole in every process then, fsdp2 now"),
     ],
 )
 def test_how_it_runs(tmp_path: Path, changes: dict[str, Any], difference: str) -> None:
