@@ -63,7 +63,7 @@ from prefalign.training.best import KeepBest, best_evaluation
 from prefalign.training.measure import FirstEvaluation, HeldOut, Instruments, Measured
 from prefalign.training.micro_batch import Trial, find, largest, most_worth_trying
 from prefalign.training.pace import UsefulWork
-from prefdata.errors import ConfigError
+from prefdata.errors import ConfigError, PrefError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,6 +111,7 @@ class Run:
         self.loss = loss_of(config.method)
         self.train_set = read_set(config.data.train, config, reporter)
         self.test_set = read_set(config.data.test, config, reporter) if config.data.test else None
+        self._refuse_different_pairs()
         self.checkpoint: Path | None = None
         self.reference_pairs = 0  # that this process had to score
         self.spent = Spent()  # by earlier starts
@@ -125,6 +126,17 @@ class Run:
         self.layout = self._choose_layout()
         if config.batch.micro_batch_size == "auto":
             self.config = self._with_micro_batch()
+
+    def _refuse_different_pairs(self) -> None:
+        """Refuses to train when processes read different pairs: machines may have copies of their own."""
+        ours = [pairs.store.fingerprint for pairs in (self.train_set, self.test_set) if pairs]
+        everybody = gather_object([ours])
+        others = [rank for rank, theirs in enumerate(everybody) if theirs != everybody[0]]
+        if others:
+            raise PrefError(
+                f"data: process {others[0]} reads other pairs or tokens than the first process",
+                hint="give every machine the same files of pairs, and the same tokenizer",
+            )
 
     def _load_model(self) -> Any:
         """Returns the model as it starts, on this process's device or divided among all."""
