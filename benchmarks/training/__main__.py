@@ -181,7 +181,7 @@ def _result(
                 "over_best": _ratio(best_of_trl(cached, method), cached[name]),
                 "one_epoch_over_default": _ratio(once.get(BASELINE[method]), once[name]),
                 "one_epoch_over_best": _ratio(best_of_trl(once, method), once[name]),
-                "over_floor": None if floor is None else measured.seconds / floor,
+                "over_floor": measured.seconds / floor if floor and method == "DPO" else None,
                 "useful_tflops": useful / 1e12,
                 "useful_mfu": useful / peak_flops if peak_flops else None,
                 "peak_mib": None if measured.peak is None else measured.peak / MIB,
@@ -244,7 +244,7 @@ def _table(result: dict[str, Any]) -> str:
 
 
 def _of_floor(seconds: float | None) -> str:
-    return "" if seconds is None else f"; floor {seconds:.2f} s"
+    return "" if seconds is None else f"; floor of DPO {seconds:.2f} s"
 
 
 def _number(value: float | None, form: str) -> str:
