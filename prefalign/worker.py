@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -48,7 +49,7 @@ def work(
     try:
         config = load_run(run_file, settings)
         reporter = _reporter(rank, supervised=supervisor is not None)
-        refuse_missing_processes(config, str(run_file))
+        refuse_missing_processes(config, _typed(run_file, settings))
         _refuse_untested_launchers(config)
         if rank > 0:
             wanted = _follow(config, run_file, agreement)
@@ -71,6 +72,12 @@ def work(
         if supervisor is not None or rank > 0:
             raise SystemExit(failure.exit_code) from error
         raise failure from error
+
+
+def _typed(run_file: Path, settings: Sequence[str]) -> str:
+    """Returns the run file and what wins over it as a person types them."""
+    options = [word for setting in settings for word in ("--set", setting)]
+    return shlex.join([str(run_file), *options])
 
 
 def _lead(config: RunConfig, agreement: Agreement, *, wanted: bool) -> None:

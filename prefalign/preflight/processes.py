@@ -17,6 +17,10 @@ from prefdata.errors import PrefError
 def refuse_missing_processes(config: RunConfig, run_file: str) -> None:
     """Compares the processes of this run with the run file and with the launcher's own arguments.
 
+    Args:
+        config: the run.
+        run_file: as a person types it, with the settings that win over it.
+
     Raises:
         PrefError: the numbers differ; the hint is a line that works.
     """
