@@ -25,7 +25,9 @@ from prefdata.errors import PrefError
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
 
-_CONNECT = timedelta(seconds=120)
+_CONNECT = 120.0  # seconds
+_CONNECT_TRY = timedelta(seconds=2)
+"""No signal is heard while a connection is tried, so a launcher that is gone must not be waited for longer."""
 _LOOK = 0.05  # seconds
 _PATIENCE = 600.0
 """Seconds that the others may take to start, once the first process is ready."""
@@ -56,16 +58,10 @@ class Agreement:
     @cached_property
     def _store(self) -> Store:
         """The store, with a place of its own for each attempt of a launcher that tries again."""
-        from torch import distributed
         from torch.distributed.distributed_c10d import PrefixStore
-        from torch.distributed.rendezvous import rendezvous
 
-        try:
-            store, _, _ = next(iter(rendezvous("env://", timeout=_CONNECT)))
-        except distributed.DistError as error:
-            raise LostProcess(f"the first process of the run cannot be reached: {error}") from error
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        return PrefixStore(f"prefalign/{attempt}", store)
+        return PrefixStore(f"prefalign/{attempt}", _connect())
 
     def lead(self, config: RunConfig, *, wanted: bool) -> None:
         """Says in the first process what is to be done, and waits until nobody objects.
@@ -162,6 +158,29 @@ class Agreement:
     def _acknowledge(self) -> None:
         if self.rank > 0:
             self._say(f"answer {self.rank}", {})
+
+
+def _connect() -> Store:
+    """Returns the store of the launcher.
+
+    Raises:
+        LostProcess: it cannot be reached.
+    """
+    from torch import distributed
+    from torch.distributed.rendezvous import rendezvous
+
+    end = time.monotonic() + _CONNECT
+    while True:
+        try:
+            store: Store = next(iter(rendezvous("env://", timeout=_CONNECT_TRY)))[0]
+        except distributed.DistError as error:
+            if time.monotonic() > end:
+                raise LostProcess(
+                    f"the first process of the run cannot be reached: {error}"
+                ) from error
+        else:
+            store.set_timeout(timedelta(seconds=_CONNECT))
+            return store
 
 
 def _refuse_another_file(config: RunConfig, opening: dict[str, Any]) -> None:

@@ -1,6 +1,10 @@
 """Processes of a run that agree, or object, over a real store: threads stand for them."""
 
+import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +18,7 @@ from prefalign.survival import agreement
 from prefalign.survival.agreement import Agreement
 from prefalign.survival.started import write_started
 from prefdata.errors import ConfigError, PrefError
+from tests.prefalign.workplace import Workplace
 
 
 def config(directory: Path, **optim: float) -> RunConfig:
@@ -152,3 +157,40 @@ def test_alone_there_is_nobody_to_ask(tmp_path: Path) -> None:
     alone = Agreement(0, 1)
     alone.lead(config(tmp_path), wanted=True)
     alone.object(LostProcess("no matter"))
+
+
+WAITING = """
+import sys
+from pathlib import Path
+from prefalign.config import load_run
+from prefalign.survival.agreement import Agreement
+from prefalign.survival.stopping import STOP, Stopped
+import torch.distributed.rendezvous
+
+config = load_run(Path(sys.argv[1]))
+with STOP.heard():
+    print("ready", flush=True)
+    try:
+        Agreement(1, 2).follow(config)
+    except Stopped:
+        print("stopped")
+"""
+
+
+@pytest.mark.slow
+def test_a_process_whose_launcher_is_gone_hears_that_it_is_to_stop(workplace: Workplace) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]  # where nobody answers from now on
+    alone = {
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": "1", "WORLD_SIZE": "2",
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING, "run.yaml"], cwd=workplace.directory,
+        env=workplace.environment | alone, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1)  # it tries to connect by now, which it would for two minutes
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=20)[0] == "stopped\n"
