@@ -303,11 +303,9 @@ class Measured(Resumable):
         transformers would write none for the latter, unless its launcher had been told to. Checkpoints
         (internal calls) hold a divided model's shards.
         """
-        if self.is_deepspeed_enabled and _internal_call:
-            return  # its engine writes all there is
-        if (self.is_fsdp_enabled or self.is_deepspeed_enabled) and not _internal_call:
+        if not _internal_call and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
             self._save(output_dir, whole_weights(self.accelerator, self.model))
-        else:
+        elif not self.is_deepspeed_enabled:  # whose engine writes all there is of a checkpoint
             super().save_model(output_dir, _internal_call)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:

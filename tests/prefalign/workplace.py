@@ -12,7 +12,11 @@ import yaml
 from tests.prefalign.toys import write_toy_pairs
 
 ENVIRONMENT = {
-    **{k: v for k, v in os.environ.items() if not k.startswith(("ACCELERATE_", "PREFALIGN_"))},
+    **{
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("ACCELERATE_", "FSDP_", "PREFALIGN_"))
+    },
     "PYTHONPATH": os.pathsep.join(sys.path),
     "OMP_NUM_THREADS": "1",
 }
