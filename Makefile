@@ -24,8 +24,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## raw votes -> two trained, compared models (about 12 minutes on 2 cores)
 	$(BIN)/prefalign demo --output $(DEMO_OUT)
 
-test: $(STAMP)  ## every test
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## every test, on as many processes as there are cores; a file's tests stay together, they share what they train
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile
 
 lint: $(STAMP)  ## style, and the direction of imports
 	$(BIN)/ruff check .

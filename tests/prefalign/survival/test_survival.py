@@ -1,6 +1,7 @@
 """Runs that are killed, stopped, damaged and starved of room go on as if nothing had happened."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from prefalign.errors import Interrupted
 from prefalign.progress import Silence
 from prefalign.run import train
 from prefalign.survival.checkpoints import damage
+from prefalign.survival.outcome import LAUNCHER_LOG
 from prefalign.survival.stopping import ECHO
 from tests.prefalign.listener import Listener
 from tests.prefalign.toys import write_toy_pairs
@@ -25,6 +27,7 @@ from tests.prefalign.workplace import TRAIN, Workplace
 STEPS = 60
 KILLS = 30
 KILLS_OF_A_RUN = 6
+PATIENCE = 180  # seconds: nobody who was told to end takes so long, however busy the machine is
 TIMES = {"time", "pairs_per_second", "tokens_per_second"}
 
 
@@ -46,6 +49,7 @@ class Runs(Workplace):
             "output": {"dir": "out", "save_every_steps": 5},
         }
         super().__init__(directory, settings)
+        self.environment["PYTHONFAULTHANDLER"] = "1"  # SIGABRT then shows where a process was
 
     def start(self, run: str, *options: str) -> "subprocess.Popen[str]":
         """Starts training in the directory `run`."""
@@ -53,6 +57,17 @@ class Runs(Workplace):
             [*TRAIN, "run.yaml", "--set", f"output.dir={run}", *options], cwd=self.directory,
             env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+
+    def end_of(self, run: str, process: "subprocess.Popen[str]") -> str:
+        """Returns what a start of `run` said until its end; fails with the stacks of one that has none."""
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=PATIENCE)[1]
+        left = {process.pid: process.cmdline() for process in self.processes()}
+        for number in left:
+            os.kill(number, signal.SIGABRT)
+        said = process.communicate(timeout=PATIENCE)[1]
+        log = (self.directory / run / "logs" / LAUNCHER_LOG).read_text()
+        raise AssertionError(f"{run} does not end: {left}\n{said}\n{log}")
 
     def finish(self, run: str, *options: str) -> tuple[int, str]:
         """Trains to the end; returns the exit code and what was said."""
@@ -160,7 +175,7 @@ def test_a_run_that_is_killed_again_and_again_loses_nothing(
         for target in targets:
             with suppress(psutil.NoSuchProcess):
                 target.send_signal(told)
-        said = process.communicate(timeout=60)[1]
+        said = runs.end_of(run, process)
         print(what, process.returncode, steps_of(runs.lines(run)), said.splitlines()[-2:])
         wait_until_gone(runs, what)
         if process.returncode == 1:
@@ -185,7 +200,7 @@ def allowed(number: signal.Signals, whom: str) -> set[int]:
 
 
 def wait_until_gone(runs: Runs, what: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while left := runs.processes():
         assert time.monotonic() < end, (what, [process.cmdline() for process in left])
         time.sleep(0.05)
@@ -203,7 +218,7 @@ def test_another_number_of_processes_goes_on(runs: Runs, monkeypatch: pytest.Mon
     process = runs.start("two-one", *options)
     wait_for_step(runs, "two-one", 4, process)
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=120)[1]
+    said = runs.end_of("two-one", process)
     assert process.returncode == 143, said
     listener = Listener()
     train(load_run("run.yaml", [*alone, "output.dir=two-one"]), listener, resume=True)
