@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: nothing here reaches the network."""
 
 import os
+import signal
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -15,6 +16,9 @@ import pytest
 from hypothesis import settings
 
 from tests.tiny import write_tiny_model
+
+# the jobs that a shell runs in the background ignore Ctrl-C, and so would all that they start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The first example pays for imports, which is no reason to call a test flaky.
 settings.register_profile("prefdata", deadline=None)

@@ -11,14 +11,9 @@ import importlib
 import importlib.util
 import os
 import pkgutil
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, cast
 
 import click
@@ -26,8 +21,6 @@ import click
 from prefdata.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, PrefError
 from prefdata.registry import did_you_mean
 from prefdata.version import __version__
-
-_INSIST = 2.0  # seconds
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -80,8 +73,7 @@ def run(group: click.Group, name: str) -> None:
     debug = "--debug" in sys.argv
     argv = [arg for arg in sys.argv[1:] if arg != "--debug"]
     try:
-        with _insistent_interrupts():
-            code = group.main(argv, prog_name=name, standalone_mode=False)
+        code = group.main(argv, prog_name=name, standalone_mode=False)
     except click.exceptions.Abort:
         code = EXIT_INTERRUPTED
     except KeyboardInterrupt:
@@ -109,33 +101,6 @@ def run(group: click.Group, name: str) -> None:
         )
         code = EXIT_ERROR
     sys.exit(code if isinstance(code, int) else EXIT_OK)
-
-
-@contextmanager
-def _insistent_interrupts() -> Iterator[None]:
-    """Raises KeyboardInterrupt after Ctrl-C again and again until it arrives here.
-
-    Once is not enough: where compiled code of a library takes every exception for "there is no such
-    attribute", Ctrl-C would be lost.
-    """
-    ours = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    before = {
-        number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGALRM)
-    }
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    signal.setitimer(signal.ITIMER_REAL, _INSIST)
-    raise KeyboardInterrupt
 
 
 def _report(error: PrefError) -> None:

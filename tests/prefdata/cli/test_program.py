@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import pkgutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -98,32 +97,6 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     ran = subprocess.run(command, shell=True, capture_output=True, check=False, env=env)
     assert ran.stderr == b""
     assert json.loads(ran.stdout)["row"] == 1
-
-
-def test_an_interrupt_that_a_library_keeps_to_itself_comes_again() -> None:
-    code = """if True:
-        import click, time
-        from prefdata.cli import run
-
-        @click.command()
-        def wait():
-            try:
-                print("waiting", flush=True)
-                time.sleep(60)
-            except KeyboardInterrupt:
-                time.sleep(60)
-
-        run(wait, "wait")
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "waiting\n"
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=50)[1]
-    assert (process.returncode, said.strip()) == (130, "")
 
 
 def test_a_hub_name_that_cannot_be_loaded_is_a_short_error(tmp_path: Path) -> None:
