@@ -66,7 +66,8 @@ def run(jobs: Iterator[Callable[[], T]], processes: int) -> Iterator[T]:
                 ' a script must convert under `if __name__ == "__main__":`',
             ) from error
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # waits: at its exit Python 3.11 wakes a pool that is still closing, and fails with a traceback
+            pool.shutdown(cancel_futures=True)
 
 
 def _context() -> BaseContext:
