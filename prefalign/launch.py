@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -37,6 +38,9 @@ SUPERVISED = "PREFALIGN_SUPERVISED"
 
 KERNELS = 128
 """Compiled kernels that oneDNN keeps on a CPU."""
+
+_STAY = 10.0
+"""Seconds that a launcher may take to end after its last worker."""
 
 _NOBODY_ELSE = (
     "127.0.0.1"  # as the launchers' configs have it, until somebody writes an address there
@@ -212,9 +216,39 @@ def launch(config: RunConfig, command: Sequence[str], extra: Sequence[str] = ())
         ) as process,
     ):  # fmt: skip
         signals.to(process.pid)
+        if not extra or asked_in(extra).machines == 1:  # several wait for each other in the end
+            threading.Thread(
+                target=_end_with_workers, args=(process, config, logs), daemon=True
+            ).start()
         relay(process.stdout, Console())  # type: ignore[arg-type]
     if not is_finished(config):  # what hits a launcher afterwards does no harm
         raise_outcome(config.output.dir, logs, process.returncode, signals.received)
+
+
+def _end_with_workers(launcher: subprocess.Popen[str], config: RunConfig, logs: Path) -> None:
+    """Kills a launcher that stays when the run has said how it ended and no worker is left.
+
+    torchrun's signal handler raises wherever it is, also where `subprocess` holds the lock that waiting for
+    a worker takes; from then on it waits for its whole PET_SHUTDOWN_TIMEOUT for one that has ended.
+    """
+    seen = time.monotonic()  # the last time that there was something to wait for
+    while launcher.poll() is None:
+        has_ended = is_finished(config) or (logs / OUTCOME_FILE).exists()
+        if not has_ended or _has_workers(launcher.pid):
+            seen = time.monotonic()
+        elif time.monotonic() - seen > _STAY:
+            launcher.kill()
+        time.sleep(0.5)
+
+
+def _has_workers(launcher: int) -> bool:
+    import psutil
+
+    try:
+        workers = psutil.Process(launcher).children()
+        return any(worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
+    except psutil.NoSuchProcess:
+        return True  # one ended just now: look again
 
 
 def launch_line(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import faulthandler
 import logging
 import os
 import shlex
@@ -24,9 +23,6 @@ from prefalign.survival.outcome import before_the_first_step, tell_launcher, wri
 from prefalign.survival.started import write_started
 from prefalign.survival.stopping import Stopped
 from prefdata.errors import PrefError
-
-LEAVE = 60.0
-"""Seconds until a process that has nothing left to do has ended."""
 
 _log = logging.getLogger("prefalign")
 
@@ -76,10 +72,6 @@ def work(
         if supervisor is not None or rank > 0:
             raise SystemExit(failure.exit_code) from error
         raise failure from error
-    finally:
-        # a library that never lets go of its connections or threads must not keep all others waiting;
-        # what it was doing is then in the launcher's log
-        faulthandler.dump_traceback_later(LEAVE, exit=True)
 
 
 def _typed(run_file: Path, settings: Sequence[str]) -> str:

@@ -1,8 +1,6 @@
 """What a run says when it ends early, and how a parent hears of progress."""
 
 import io
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -125,22 +123,3 @@ def test_a_bar_is_whole_in_80_columns() -> None:
     assert " 35/140 " in line
     assert "loss 6.2829  accuracy" in line
     assert "…" in line
-
-
-def test_a_process_that_cannot_let_go_is_ended_and_says_where_it_was(tmp_path: Path) -> None:
-    code = f"""if True:
-        import atexit, threading
-        from pathlib import Path
-        from prefalign import worker
-
-        atexit.register(threading.Event().wait)
-        worker.LEAVE = 1.0
-        worker.work(Path({str(tmp_path / "missing.yaml")!r}), [])
-    """
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert ended.returncode == 1
-    assert "missing.yaml" in ended.stderr
-    assert "Timeout (0:00:01)!" in ended.stderr
-    assert "in wait" in ended.stderr

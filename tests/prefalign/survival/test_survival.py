@@ -200,7 +200,7 @@ def allowed(number: signal.Signals, whom: str) -> set[int]:
 
 
 def wait_until_gone(runs: Runs, what: str) -> None:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + 60
     while left := runs.processes():
         assert time.monotonic() < end, (what, [process.cmdline() for process in left])
         time.sleep(0.05)
@@ -253,6 +253,23 @@ def test_a_signal_while_the_reference_is_asked(workplace: Workplace) -> None:
     assert "error: stopped before training began; there was nothing to save" in said
     assert "Traceback" not in said
     assert not list((workplace.directory / "one").glob("checkpoint-*"))
+
+
+@pytest.mark.slow
+def test_a_launcher_that_stays_when_its_workers_have_ended_is_killed(workplace: Workplace) -> None:
+    process = subprocess.Popen(
+        [*TRAIN, "run.yaml", "--set", "optim.epochs=400"], cwd=workplace.directory,
+        env=workplace.environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("training 2/"):
+            break
+    psutil.Process(process.pid).children()[0].suspend()
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 143, said
+    assert "which is saved" in said
 
 
 @pytest.mark.slow
