@@ -222,7 +222,7 @@ def launch(config: RunConfig, command: Sequence[str], extra: Sequence[str] = ())
             ).start()
         relay(process.stdout, Console())  # type: ignore[arg-type]
     if not is_finished(config):  # what hits a launcher afterwards does no harm
-        raise_outcome(config.output.dir, logs, process.returncode, signals.received)
+        raise_outcome(config.output.dir, logs, process.returncode, signals.received, typed)
 
 
 def _end_with_workers(launcher: subprocess.Popen[str], config: RunConfig, logs: Path) -> None:

@@ -69,7 +69,7 @@ def failure_told(outcome: dict[str, Any], *, who: str | None = None) -> PrefErro
     return failure
 
 
-def raise_outcome(run: Path, logs: Path, code: int, received: list[int]) -> None:
+def raise_outcome(run: Path, logs: Path, code: int, received: list[int], typed: str) -> None:
     """Raises what ended the workers early; returns where nothing did.
 
     Args:
@@ -77,6 +77,7 @@ def raise_outcome(run: Path, logs: Path, code: int, received: list[int]) -> None
         logs: where the launcher writes, and the workers say how they ended.
         code: of the launcher, negative for a signal.
         received: the signals that the parent passed on.
+        typed: what follows `prefalign` on the command line, for a run that has not written it down yet.
 
     Raises:
         PrefError: with the exit code of the parent.
@@ -89,7 +90,7 @@ def raise_outcome(run: Path, logs: Path, code: int, received: list[int]) -> None
             )  # the launcher died of it, its worker was orphaned
         raise error
     if code:
-        failure = _without_a_word(run, logs, code, received)
+        failure = _without_a_word(run, logs, code, received, typed)
         write_outcome(logs, failure)
         raise failure
 
@@ -108,12 +109,11 @@ def before_the_first_step(number: int) -> Interrupted:
     return Interrupted("stopped before training began; there was nothing to save", signal=number)
 
 
-def _without_a_word(run: Path, logs: Path, code: int, received: list[int]) -> PrefError:
+def _without_a_word(run: Path, logs: Path, code: int, received: list[int], typed: str) -> PrefError:
     """Returns what can be said where no process could say anything: they were killed, or never came up."""
     text = (logs / LAUNCHER_LOG).read_text(errors="replace")
     found = _KILLED.search(text)
-    line = resume_line(run)
-    hint = f"go on with: {line or 'the same command'}"
+    hint = f"go on with: {resume_line(run) or f'prefalign {typed}'}"
     if len(received) > 1:
         return Interrupted("killed before it could save", signal=received[0], hint=hint)
     number = received[0] if received else -code
