@@ -47,13 +47,15 @@ PAIRED = {
 }
 _RANKED = _drawn(300, 150, 150, 150, 150)
 PROFILES = (*PAIRED, "rankings-of-4")
+_LONG = ("llama-factory", "long-prompts")
 _PAIRS_OF_A_RANKING = 6
 
 
 def whole(profile: str, pairs: int) -> int:
-    """Returns `pairs`, or of rankings as many as whole prompts with all their pairs make."""
-    most = 1 if profile in PAIRED else _PAIRS_OF_A_RANKING
-    return max(1, pairs // most) * most
+    """Returns `pairs`, of long texts half as many, of rankings what whole prompts with all their pairs make."""
+    if profile in PAIRED:
+        return max(1, pairs // 2) if profile in _LONG else pairs
+    return max(1, pairs // _PAIRS_OF_A_RANKING) * _PAIRS_OF_A_RANKING
 
 
 def tokens(profile: str, pairs: int, vocabulary: int, seed: int = 0) -> pa.Table:

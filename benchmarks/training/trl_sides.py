@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -20,16 +21,25 @@ from prefalign.models.loading import lora_config
 from prefalign.trl.tokens import labelled_row
 
 
-def _everywhere(_device: torch.device) -> bool:
-    return True
-
-
-# TRL's head skips prompts on GPUs only; without this a CPU would make it look worse than it is there
-trl.trainer.utils._use_triton = _everywhere
-
-
 class _Given(DPOTrainer):  # type: ignore[misc]
-    """TRL's DPOTrainer, given token ids and, where they are precomputed, reference log-probs."""
+    """TRL's DPOTrainer, given token ids and, where they are precomputed, reference log-probs.
+
+    Its head skips the prompts on GPUs only. Here it does so everywhere, or a CPU would make it look worse than
+    it is there; `scores_prompts` leaves it as it is on a CPU.
+    """
+
+    scores_prompts = False
+
+    def training_step(self, *args: Any, **options: Any) -> Any:
+        with self._head():
+            return super().training_step(*args, **options)
+
+    def compute_ref_log_probs(self, *args: Any, **options: Any) -> Any:
+        with self._head():
+            return super().compute_ref_log_probs(*args, **options)
+
+    def _head(self) -> Any:
+        return patch.object(trl.trainer.utils, "_use_triton", lambda _: not self.scores_prompts)
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **_options: Any) -> Any:
         return dataset
@@ -46,7 +56,13 @@ class _GivenOrpo(ORPOTrainer):  # type: ignore[misc]
 
 
 def trl_dpo(
-    work: Work, *, at_once: int, tuned: bool, checkpointing: bool = False, by_length: bool = False
+    work: Work,
+    *,
+    at_once: int,
+    tuned: bool,
+    checkpointing: bool = False,
+    by_length: bool = False,
+    scores_prompts: bool = False,
 ) -> Side:
     """TRL's DPO as it comes, with a reference in every step and checkpointing, or tuned.
 
@@ -56,6 +72,7 @@ def trl_dpo(
         tuned: reference log-probs are kept, and activations are.
         checkpointing: of a tuned side: activations are not.
         by_length: pairs in order of length, the best that grouping by length can do.
+        scores_prompts: as TRL does where there is no GPU, in vain.
     """
     checkpointing = checkpointing or not tuned
     trainer = _Given(
@@ -66,6 +83,7 @@ def trl_dpo(
         processing_class=work.tokenizer,
         peft_config=_adapters(work),
     )
+    trainer.scores_prompts = scores_prompts
     batches = list(_padded_batches(trainer, work, at_once, by_length=by_length))
     return _side(trainer, batches, checkpointing=checkpointing, refers=tuned)
 

@@ -24,7 +24,7 @@ def test_a_dry_run(tmp_path: Path) -> None:
     (found,) = json.loads((tmp_path / "found.json").read_text())
     assert (found["profile"], found["pairs"]) == ("hh", 8)
     sides = {side["side"]: side for side in found["sides"]}
-    assert len(sides) == 14
+    assert len(sides) == 15
     assert all(f"| {name} |" in ran.stdout for name in sides)
     for name, side in sides.items():
         assert side["seconds"] > found["floor_seconds"] > 0, name
