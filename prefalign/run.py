@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from traceback import clear_frames
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +20,7 @@ from prefalign.engine.compiled import compile_layers
 from prefalign.engine.logps import base_of
 from prefalign.engine.self_test import choose_layout
 from prefalign.engine.tree import Ints, Layout
-from prefalign.errors import Interrupted, OutOfMemory
+from prefalign.errors import Interrupted
 from prefalign.losses import NllParams, loss_of
 from prefalign.models.adapters import base_under
 from prefalign.models.loading import (
@@ -48,14 +45,13 @@ from prefalign.results import write_results
 from prefalign.scoring.reference import reference_scores
 from prefalign.sharding import division, place, refuse_other_pieces, rounded
 from prefalign.survival.checkpoints import (
-    Manifest,
     Spent,
     discard_leftovers,
     read_manifest,
     undamaged_checkpoint,
 )
 from prefalign.survival.identity import Identity, refuse_another_run, write_identity
-from prefalign.survival.out_of_memory import is_out_of_memory, scoring
+from prefalign.survival.out_of_memory import is_out_of_memory, scoring, step_did_not_fit
 from prefalign.survival.started import resume_line
 from prefalign.survival.stopping import STOP, EvaluationStopped
 from prefalign.trainer import PreferenceTrainer, training_arguments
@@ -63,6 +59,7 @@ from prefalign.training.best import KeepBest, best_evaluation
 from prefalign.training.measure import FirstEvaluation, HeldOut, Instruments, Measured
 from prefalign.training.micro_batch import Trial, find, largest, most_worth_trying
 from prefalign.training.pace import UsefulWork
+from prefalign.trl import engine_for
 from prefdata.errors import ConfigError, PrefError
 
 if TYPE_CHECKING:
@@ -101,7 +98,7 @@ class Run:
     def __init__(self, config: RunConfig, reporter: Reporter) -> None:
         self.config = config
         self.reporter = reporter
-        self.engine: Any = _trl_engine(config) if config.engine == "trl" else None
+        self.engine: Any = engine_for(config) if config.engine == "trl" else None
         device = best_device(config.hardware.device)
         self.precision = resolve_precision(config.hardware.precision, device)
         arguments = self.engine.arguments if self.engine else training_arguments
@@ -315,7 +312,7 @@ class Run:
         if checkpoint is not None:
             manifest = read_manifest(checkpoint)
             after, self.spent = manifest.step, manifest.spent
-            self.reporter.say(_goes_on(manifest, self.arguments.world_size))
+            self.reporter.say(manifest.going_on(self.arguments.world_size))
         elif self.is_first:
             write_identity(directory, self.identity())
         instruments = Instruments(
@@ -384,28 +381,17 @@ class Run:
             if not is_out_of_memory(error):
                 raise
             clear_frames(error.__traceback__)  # which hold what there was no room for
-            raise self._out_of_memory(trainer) from error
+            raise step_did_not_fit(self.config.batch, self._fitting(trainer.optimizer)) from error
         finally:
             trainer.close_trackers()
 
-    def _out_of_memory(self, trainer: Measured) -> OutOfMemory:
-        """Returns what to tell when a step did not fit; tries what would have, where one process can."""
-        size = self.config.batch.pairs_at_once
+    def _fitting(self, optimizer: Any) -> int | None:
+        """Returns how many pairs at once would have fitted, where a process alone can try that; else None."""
+        batch = self.config.batch
         alone = self.engine is None and self.arguments.world_size == 1
-        if self.config.batch.micro_batch_tokens or not alone:
-            return OutOfMemory(
-                f"out of memory while training on {_at_once(self.config)}",
-                hint="try half of that (the losses stay the same), or "
-                "--set hardware.gradient_checkpointing=true",
-            )
-        fitting = largest(self._trial(trainer.optimizer).fits, size)
-        return OutOfMemory(
-            f"out of memory while training on {_at_once(self.config)}; "
-            + (f"{fitting} at once fit, tried on the longest" if fitting else "not even one fits"),
-            hint=f"--set batch.micro_batch_size={fitting} (the losses stay the same), or auto"
-            if fitting
-            else "--set hardware.gradient_checkpointing=true, or adapters: --set model.lora={}",
-        )
+        if batch.micro_batch_tokens or not alone:
+            return None
+        return largest(self._trial(optimizer).fits, batch.pairs_at_once)
 
     def _fit(self, trainer: Measured) -> None:
         scored = self.spent.reference_pairs + sum(gather_object([self.reference_pairs]))
@@ -461,35 +447,3 @@ def _parameters_of_base(model: Any) -> int:
     # transformers counts what 4-bit weights stand for, and nothing of those that ZeRO-3 has divided
     whole = base.num_parameters() or sum(map(size_of, base.parameters()))
     return int(whole) - adapters
-
-
-def _trl_engine(config: RunConfig) -> ModuleType:
-    """Returns the module that adapts TRL's trainer for the run's method."""
-    name = f"prefalign.trl.{config.method.name}"
-    if find_spec(name) is None:
-        problem = f"engine: there is no adapter to TRL for {config.method.name}"
-        raise ConfigError([problem], source="engine trl", hint="use engine prefalign")
-    if base_under(config.model.name) is not None:
-        problem = (
-            f"model.name: {config.model.name} holds adapters, and TRL's trainers get whole models"
-        )
-        raise ConfigError([problem], source="engine trl", hint="use engine prefalign")
-    return import_module(name)
-
-
-def _goes_on(checkpoint: Manifest, processes: int) -> str:
-    """Returns what is said of a run that goes on."""
-    said = f"going on after step {checkpoint.step:,}"
-    if checkpoint.processes != processes:
-        said += (
-            f", with {processes} instead of {checkpoint.processes} processes: "
-            "same batches and losses; only dropout draws other random numbers"
-        )
-    return said
-
-
-def _at_once(config: RunConfig) -> str:
-    tokens = config.batch.micro_batch_tokens
-    if tokens:
-        return f"{tokens:,} tokens at once (batch.micro_batch_tokens)"
-    return f"{config.batch.pairs_at_once} pairs at once (batch.micro_batch_size)"

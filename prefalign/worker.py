@@ -13,11 +13,12 @@ from pathlib import Path
 
 from prefalign.config import RunConfig, load_run
 from prefalign.errors import LostProcess, OutOfMemory, TrainingFailed
-from prefalign.launch import SUPERVISED, claim
+from prefalign.launch import SUPERVISED
 from prefalign.preflight import check_settings, preflight
 from prefalign.preflight.processes import refuse_missing_processes
 from prefalign.progress import Console, Pipe, Reporter, Silence
 from prefalign.survival.agreement import Agreement, several_machines
+from prefalign.survival.claim import claim
 from prefalign.survival.orphans import end_with_parents
 from prefalign.survival.outcome import before_the_first_step, tell_launcher, write_outcome
 from prefalign.survival.started import write_started
@@ -35,7 +36,7 @@ def work(
     Args:
         run_file: the run file.
         settings: that win over it, as `group.key=value`.
-        resume: see `prefalign.launch.claim`; a parent on a single machine has seen to it already.
+        resume: see `prefalign.survival.claim.claim`; a parent on a single machine has seen to it already.
         overwrite: likewise.
 
     Raises:

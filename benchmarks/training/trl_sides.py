@@ -72,7 +72,7 @@ def trl_dpo(
         tuned: reference log-probs are kept, and activations are.
         checkpointing: of a tuned side: activations are not.
         by_length: pairs in order of length, the best that grouping by length can do.
-        scores_prompts: as TRL does where there is no GPU, in vain.
+        scores_prompts: computes logits of prompts, too, as TRL does where there is no GPU.
     """
     checkpointing = checkpointing or not tuned
     trainer = _Given(

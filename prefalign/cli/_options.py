@@ -34,7 +34,7 @@ trust_option = click.option(
 
 def settle_libraries() -> None:
     """Sets libraries up for this process, which runs models itself; comes before their import."""
-    from prefalign.launch import settle_environment
+    from prefalign.launch.environment import settle_environment
 
     settle_environment()
     warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries, about themselves

@@ -63,7 +63,7 @@ def _train_steps(output: Path, model: str, max_steps: int | None) -> list[Step]:
 
     from prefalign.config import load_run
     from prefalign.demo import script
-    from prefalign.launch import shell_line
+    from prefalign.launch.line import shell_line
 
     settings = script.overrides(
         model, accelerator=torch.accelerator.is_available(), max_steps=max_steps

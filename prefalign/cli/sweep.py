@@ -54,7 +54,7 @@ def command(run_files: tuple[Path, ...], axes: tuple[str, ...], output: Path | N
     if not axes or output is None:
         missing = "--over" if not axes else "-o"
         raise click.UsageError(f"Missing option '{missing}'.", click.get_current_context())
-    from prefalign.launch import settle_environment
+    from prefalign.launch.environment import settle_environment
     from prefalign.sweep.grid import grid, parse_axis
 
     settle_environment()

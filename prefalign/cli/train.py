@@ -73,8 +73,10 @@ def _train(
     overwrite: bool,
 ) -> None:
     from prefalign.config import load_run
-    from prefalign.launch import is_worker, launch, settle_environment
+    from prefalign.launch import launch
+    from prefalign.launch.environment import settle_environment
     from prefalign.launchers.options import asked_in
+    from prefalign.survival.started import is_worker
 
     settle_environment()
     if is_worker():
@@ -110,9 +112,9 @@ def _is_ready(
     overwrite: bool,
 ) -> bool:
     """Refuses what can be refused before processes are started; returns whether there is anything to train."""
-    from prefalign.launch import claim
     from prefalign.models.without_torch import forgo_torch
     from prefalign.preflight import preflight, remarks
+    from prefalign.survival.claim import claim
 
     if not claim(config, _tell, resume=resume, overwrite=overwrite):
         return False

@@ -93,7 +93,7 @@ def train_step(method: str, settings: list[str], launch_line: str) -> Step:
     Args:
         method: one of `METHODS`.
         settings: overrides of its run file, `key=value`.
-        launch_line: what the command starts, from `prefalign.launch.shell_line`.
+        launch_line: what the command starts, from `prefalign.launch.line.shell_line`.
     """
     flags = "".join(f" --set {shlex.quote(setting)}" for setting in settings)
     return Step(

@@ -69,7 +69,7 @@ def make_plan(
         PrefError: pairs or model cannot be read, the pairs cannot be trained on, or the run is TRL's.
     """
     from prefalign.data.pair_set import read_set
-    from prefalign.launch import process_count
+    from prefalign.launch.line import process_count
     from prefalign.launchers.options import asked_in
     from prefalign.plan.shape import read_shape
     from prefalign.plan.sources import settings_of
@@ -248,7 +248,7 @@ def _launch(
     launcher: Sequence[str],
     target: Target,
 ) -> list[str]:
-    from prefalign.launch import shell_lines
+    from prefalign.launch.line import shell_lines
 
     settings = [part for setting in overrides for part in ("--set", setting)]
     typed = shlex.join([str(run_file), *settings])

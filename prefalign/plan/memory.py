@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from prefalign.engine.chunk import LOGITS_BYTES
-from prefalign.launch import KERNELS
+from prefalign.launch.environment import KERNELS
 from prefalign.models.quantised import BYTES
 from prefalign.plan.activations import BF16, FP32, Numbers, kept_bytes, layer_bytes
 from prefalign.plan.reads import Reads

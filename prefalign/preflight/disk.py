@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from prefalign.config import Output, RunConfig
-from prefalign.launch import refuse_to_overwrite_inputs
 from prefalign.plan.activations import FP32
 from prefalign.plan.shape import Shape
 from prefalign.preflight.problem import Problem
 from prefalign.survival.checkpoints import KEPT
+from prefalign.survival.claim import refuse_to_overwrite_inputs
 from prefalign.units import bytes_text
 from prefdata.errors import PrefError
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from prefalign.config import Hardware, RunConfig
-from prefalign.launch import shell_line
+from prefalign.launch.line import shell_line
 from prefalign.launchers.options import asked_in
 from prefdata.errors import PrefError
 

@@ -53,6 +53,16 @@ class Manifest(_Part):
         description="by path in the checkpoint; this one is not among them"
     )
 
+    def going_on(self, processes: int) -> str:
+        """Returns what is said of a run that goes on from here in so many processes."""
+        said = f"going on after step {self.step:,}"
+        if self.processes != processes:
+            said += (
+                f", with {processes} instead of {self.processes} processes: "
+                "same batches and losses; only dropout draws other random numbers"
+            )
+        return said
+
 
 def checkpoints(directory: Path) -> list[Path]:
     """Returns the complete checkpoints of a run, the newest first."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from prefalign.config import Batch
 from prefalign.errors import OutOfMemory
 
 _TOLD_BY_MESSAGE = (
@@ -51,3 +52,34 @@ def scoring(micro_batch_size: int) -> Iterator[None]:
 
 
 _FEWER_TOKENS = "lower data.max_length, or take a smaller model"
+
+
+def step_did_not_fit(batch: Batch, fitting: int | None) -> OutOfMemory:
+    """Returns what to tell when a step of training had no room.
+
+    Args:
+        batch: of the run.
+        fitting: pairs at once that would have; 0 for not even one, None where that was not tried.
+    """
+    said = f"out of memory while training on {_at_once(batch)}"
+    if fitting is None:
+        return OutOfMemory(
+            said,
+            hint="try half of that (the losses stay the same), or "
+            "--set hardware.gradient_checkpointing=true",
+        )
+    if fitting:
+        return OutOfMemory(
+            f"{said}; {fitting} at once fit, tried on the longest",
+            hint=f"--set batch.micro_batch_size={fitting} (the losses stay the same), or auto",
+        )
+    return OutOfMemory(
+        f"{said}; not even one fits",
+        hint="--set hardware.gradient_checkpointing=true, or adapters: --set model.lora={}",
+    )
+
+
+def _at_once(batch: Batch) -> str:
+    if batch.micro_batch_tokens:
+        return f"{batch.micro_batch_tokens:,} tokens at once (batch.micro_batch_tokens)"
+    return f"{batch.pairs_at_once} pairs at once (batch.micro_batch_size)"

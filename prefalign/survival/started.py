@@ -11,7 +11,7 @@ import shlex
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,11 @@ def read_started(directory: Path) -> list[Started]:
         except ValidationError:
             continue  # of another release
     return sorted(found, key=lambda process: process.rank)
+
+
+def is_worker(environment: Mapping[str, str] = os.environ) -> bool:
+    """Returns whether a launcher started this process: torchrun, or accelerate for one process."""
+    return "LOCAL_RANK" in environment or "ACCELERATE_DYNAMO_BACKEND" in environment
 
 
 def launched_at() -> float:

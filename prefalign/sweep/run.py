@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from prefalign.compare import compare
-from prefalign.launch import claim, is_finished, launch
+from prefalign.launch import launch
 from prefalign.losses import loss_of
 from prefalign.preflight import preflight
+from prefalign.survival.claim import claim, is_finished
 from prefalign.sweep.grid import Trial
 from prefalign.sweep.record import Outcome, Sweep
 from prefdata.errors import PrefError
