@@ -1,7 +1,8 @@
-"""What libraries read from the environment when they are imported."""
+"""What libraries find when they are imported: their environment, and who hears of them."""
 
 from __future__ import annotations
 
+import logging
 import os
 
 KERNELS = 128
@@ -17,9 +18,12 @@ _ENVIRONMENT = {
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": str(KERNELS),
     "LRU_CACHE_CAPACITY": str(KERNELS),
 }
+# warns of a kernel that training does not use, in each process that imports PEFT on a CPU with bf16
+_REMARKS = "bitsandbytes.backends.cpu.ops"
 
 
 def settle_environment() -> None:
     """Sets what libraries read when they are imported, unless the user has set it."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    logging.getLogger(_REMARKS).setLevel(logging.ERROR)

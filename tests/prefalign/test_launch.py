@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,15 @@ def test_a_failure_inside_a_worker_is_one_message(workplace: Workplace, tiny_mod
     assert "hint: the traceback is in one/logs" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= 4
+
+
+def test_a_library_s_remark_on_inference_is_not_heard() -> None:
+    code = (
+        "from prefalign.launch.environment import settle_environment\nsettle_environment()\n"
+        "from bitsandbytes.backends.cpu.ops import logger\nlogger.warning('no kernels')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def config(**hardware: Any) -> RunConfig:
