@@ -108,6 +108,7 @@ def test_a_zip_of_one_file_is_that_file() -> None:
         (zipped(a=b"1")[:40], "cannot be read"),
         (zipped(), "cannot be read|a zip of 0 files"),
     ],
+    ids=["two files", "cut off", "no files"],  # a zip holds the time, and a test's name must not
 )
 def test_other_zips_are_refused_with_the_reason(data: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message) as error:
