@@ -10,7 +10,7 @@ import torch
 
 from prefalign import config
 from prefalign.models.adapters import ADAPTER_FILE, base_under, refuse_two_adapters, trains_adapters
-from prefalign.models.quantised import loading_options
+from prefalign.models.quantised import loading_options, multiply_alike
 from prefdata.errors import InputError
 from prefdata.tokens.load import CODE_OF_ITS_OWN
 
@@ -95,6 +95,8 @@ def load_base(
         )
     except (OSError, ValueError) as error:
         raise unloadable(model.name, error) from error
+    if model.quantization:
+        multiply_alike(loaded)
     return loaded
 
 

@@ -52,3 +52,17 @@ def loading_options(
             bnb_4bit_compute_dtype=dtype,
         ),
     }
+
+
+def multiply_alike(model: Any) -> None:
+    """Has a model multiply 4-bit weights the same way with gradients and without.
+
+    On a CPU with AVX-512 for bf16, bitsandbytes would repack weights at the first pass without gradients
+    for a kernel that rounds more, and fail where rows are shorter than a block. A reference would then not
+    be what training starts from.
+    """
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for layer in model.modules():
+        if isinstance(layer, Linear4bit):
+            layer.support_avx512bf16_for_cpu = False
