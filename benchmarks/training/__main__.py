@@ -79,10 +79,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--shape", choices=SHAPES, default="cpu")
     parser.add_argument("--profile", choices=PROFILES, nargs="+", default=list(PROFILES))
     parser.add_argument("--side", choices=SIDES, nargs="+", default=list(SIDES))
-    parser.add_argument(
-        "--pairs", type=int, default=8, help="of a profile; half as many of long texts"
-    )
-    parser.add_argument("--batch", type=int, default=8, help="pairs of a global batch")
+    half = "half as many where texts are long"
+    parser.add_argument("--pairs", type=int, default=8, help=f"of a profile; {half}")
+    parser.add_argument("--batch", type=int, default=8, help=f"pairs of a global batch; {half}")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--budget", type=float, default=3600, help="seconds; then fewer rounds")
     parser.add_argument("--json", type=Path, help="write all figures here")

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from prefalign.config import RunConfig
 from prefalign.launchers.options import asked_in, without
 
-_NOBODY_ELSE = (
-    "127.0.0.1"  # as the launchers' configs have it, until somebody writes an address there
-)
+# as the launchers' configs have it, until somebody writes an address there
+_NOBODY_ELSE = "127.0.0.1"
 
 
 def launch_line(
